@@ -1,0 +1,82 @@
+/**
+ * Durable files come in through this door: checkpoints and exactly-once sinks use nothing else, so that tests can put
+ * a disk in its place that forgets what was not synced, tears writes, is slow or full.
+ * Paths are absolute. Errors are Node's (ENOENT, ENOSPC, …), passed through unchanged.
+ */
+import { constants } from 'node:fs'
+import * as fsp from 'node:fs/promises'
+
+export interface FileHandle {
+  /** Appends all bytes. */
+  write(bytes: Uint8Array): Promise<void>
+  /** Makes what was written durable. */
+  sync(): Promise<void>
+  close(): Promise<void>
+}
+
+export interface FileSystem {
+  /** Opens for writing from the start; `exclusive` fails with EEXIST where the file exists, `append` keeps content. */
+  open(path: string, mode: 'truncate' | 'exclusive' | 'append'): Promise<FileHandle>
+  readFile(path: string): Promise<Uint8Array>
+  /** Atomic within one directory tree of one disk; durable after `syncDirectory` of the target's directory. */
+  rename(from: string, to: string): Promise<void>
+  link(existing: string, to: string): Promise<void>
+  unlink(path: string): Promise<void>
+  truncate(path: string, bytes: number): Promise<void>
+  makeDirectory(path: string): Promise<void>
+  /** Names, sorted; an absent directory is an ENOENT error. */
+  list(path: string): Promise<string[]>
+  /** Undefined where nothing is there. */
+  stat(
+    path: string,
+  ): Promise<{ readonly bytes: number; readonly isDirectory: boolean; readonly mtimeMs: number } | undefined>
+  /** Removes a file or a whole directory; nothing happens where nothing is. */
+  remove(path: string): Promise<void>
+  /** Makes creations, renames and removals of entries in a directory durable. */
+  syncDirectory(path: string): Promise<void>
+}
+
+export const nodeFileSystem: FileSystem = {
+  async open(path, mode) {
+    const flags =
+      constants.O_WRONLY |
+      constants.O_CREAT |
+      (mode === 'truncate' ? constants.O_TRUNC : mode === 'exclusive' ? constants.O_EXCL : constants.O_APPEND)
+    const handle = await fsp.open(path, flags, 0o644)
+    return {
+      async write(bytes) {
+        let written = 0
+        while (written < bytes.byteLength) {
+          written += (await handle.write(bytes, written, bytes.byteLength - written)).bytesWritten
+        }
+      },
+      sync: () => handle.datasync(),
+      close: () => handle.close(),
+    }
+  },
+  readFile: (path) => fsp.readFile(path),
+  rename: (from, to) => fsp.rename(from, to),
+  link: (existing, to) => fsp.link(existing, to),
+  unlink: (path) => fsp.unlink(path),
+  truncate: (path, bytes) => fsp.truncate(path, bytes),
+  makeDirectory: async (path) => void (await fsp.mkdir(path, { recursive: true })),
+  list: async (path) => (await fsp.readdir(path)).toSorted(),
+  async stat(path) {
+    try {
+      const found = await fsp.stat(path)
+      return { bytes: found.size, isDirectory: found.isDirectory(), mtimeMs: found.mtimeMs }
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      throw error
+    }
+  },
+  remove: (path) => fsp.rm(path, { recursive: true, force: true }),
+  async syncDirectory(path) {
+    const handle = await fsp.open(path, constants.O_RDONLY)
+    try {
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  },
+}

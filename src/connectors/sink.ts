@@ -1,0 +1,57 @@
+/**
+ * The contract of sinks (Flink's Sink V2): a writer in every subtask, and, where output is published at checkpoints, a
+ * committer. A sink without a committer publishes as it writes (at least once), or at the end (`finish`).
+ */
+import type { Progress } from '../common/progress.ts'
+import type { OperatorContext } from '../operators/operator.ts'
+
+export interface Sink<T, Committable = unknown, WriterState = unknown> {
+  readonly name: string
+  createWriter(context: OperatorContext): SinkWriter<T, Committable, WriterState>
+  /** Present where output is published in two phases. Committables are plain data. */
+  createCommitter?(context: OperatorContext): Committer<Committable>
+  /** Runs once in the coordinator, before the slots start: checks the target, clears leavings of failed runs. */
+  prepare?(context: {
+    readonly parallelism: number
+    readonly isRestored: boolean
+    readonly checkpointsEnabled: boolean
+  }): void | Promise<void>
+  /** Runs once in the coordinator after every subtask has finished: makes plain output visible as a whole. */
+  commitJob?(): void | Promise<void>
+  /** Runs once in the coordinator where the job failed or was cancelled for good: removes what is not published. */
+  abortJob?(): void | Promise<void>
+}
+
+/** A step machine in a slot. */
+export interface SinkWriter<T, Committable = unknown, WriterState = unknown> {
+  open?(): void | Promise<void>
+  write(value: T, timestampMs: number): void
+  /** True where no more should be written now (its buffer is full and an asynchronous write is under way). */
+  isFull?(): boolean
+  writeWatermark?(timestampMs: number): void
+  /** Hands over everything buffered; called before a snapshot and at the end (`endOfInput`). Blocked: call again. */
+  flush(endOfInput: boolean): Progress
+  /** What phase two must publish for everything written since the last call. Called after flush. */
+  prepareCommit?(): readonly Committable[] | Promise<readonly Committable[]>
+  snapshotState?(checkpointId: number): readonly WriterState[]
+  /** Called before open where the job was restored. */
+  restoreState?(states: readonly WriterState[]): void
+  close?(): void | Promise<void>
+}
+
+export interface CommitRequest<Committable> {
+  readonly committable: Committable
+  /** How often this committable was tried before. */
+  readonly numberOfRetries: number
+  retryLater(): void
+  signalAlreadyCommitted(): void
+  signalFailedWithKnownReason(reason: unknown): void
+}
+
+export interface Committer<Committable> {
+  /** Idempotent: a committable may come again after a crash. */
+  commit(requests: readonly CommitRequest<Committable>[]): Promise<void>
+  /** Called on restore with transactions that were never part of a completed checkpoint, where they can be known. */
+  abort?(committables: readonly Committable[]): Promise<void>
+  close?(): void | Promise<void>
+}

@@ -1,0 +1,118 @@
+/**
+ * The contract of operators. An operator is a step machine owned by one task in one thread: it never blocks, and a
+ * full output is a return value. Order of calls, all from the task's thread:
+ *
+ *   setup → (initializeState) → open → { processElement* | advanceWatermark | advanceProcessingTime | drain
+ *         | snapshot | notifyCheckpoint* }* → endInput (each input) → finish → close
+ *
+ * Invariants
+ * 1. One call of processElement accepts the record whatever it emits: the chain stops calling once
+ *    `output.isFull()`; only the fan-out of a single record goes beyond.
+ * 2. Resumable calls (advanceWatermark, advanceProcessingTime, drain, endInput, finish) answer Progress.Blocked where
+ *    `output.isFull()` made them pause; they are called again with the same arguments until they answer Done.
+ *    They check isFull() at least once per emitted group of records (a window, a timer).
+ * 3. The timestamp of the record at hand is `context.record.timestampMs`; emitted records carry it unless `collectAt`
+ *    is used.
+ * 4. close is called exactly once after setup, on success, failure and cancellation; it throws nothing.
+ */
+import type { Clock } from '../common/clock.ts'
+import type { Prng } from '../common/prng.ts'
+import type { Progress } from '../common/progress.ts'
+import type { MetricGroup } from '../metrics/metric-group.ts'
+import type { KeyedStateBackend } from '../state/keyed-state-backend.ts'
+import type { OperatorStateStore } from '../state/operator-state.ts'
+import type { OutputTag } from './output-tag.ts'
+
+/** Where an operator's records go. `collect` uses the timestamp of the record at hand. */
+export interface Output<T> {
+  collect(value: T): void
+  collectAt(value: T, timestampMs: number): void
+  /** Emits to a side output; without a timestamp that of the record at hand. Nobody listening: dropped. */
+  collectSide<S>(tag: OutputTag<S>, value: S, timestampMs?: number): void
+  /** Only for operators with `relaysWatermarks === false`. */
+  emitWatermark(timestampMs: number): void
+  /** Only for operators with `relaysWatermarks === false`: tells downstream that this input is idle or active. */
+  emitStatus(isIdle: boolean): void
+  /** True where no more should be emitted now. Cheap: one load. */
+  isFull(): boolean
+}
+
+/** The record at hand. A cell: the chain writes it, operators read it. */
+export interface RecordCell {
+  /** Event time in ms since the epoch, or `noTimestamp`. */
+  timestampMs: number
+}
+
+export interface TaskInfo {
+  readonly jobName: string
+  readonly operatorName: string
+  /** Structural or user-given (`uid`) id; stable over restarts. 32 hex digits. */
+  readonly operatorId: string
+  readonly subtaskIndex: number
+  readonly parallelism: number
+  readonly maxParallelism: number
+  /** 0 for the first execution, counted up by restarts. */
+  readonly attempt: number
+}
+
+export interface Accumulators {
+  /** Adds to a named sum, which the job's result reports over all subtasks. */
+  add(name: string, amount: number): void
+}
+
+/** A piece of work posted to the task's thread from an asynchronous completion. */
+export type Mail = () => void
+
+export interface OperatorContext {
+  readonly task: TaskInfo
+  readonly clock: Clock
+  readonly prng: Prng
+  readonly metrics: MetricGroup
+  readonly accumulators: Accumulators
+  readonly record: RecordCell
+  /** Present where the operator's first input is keyed. */
+  readonly keyedState: KeyedStateBackend | undefined
+  readonly operatorState: OperatorStateStore
+  /** Configuration by Flink's key, as given to the job. */
+  readonly configuration: { get(key: string): string | undefined }
+  /** Event-time watermark that this operator has reached. */
+  currentWatermarkMs(): number
+  /** Runs `mail` between two steps of this task, and wakes the slot. May be called from any callback. */
+  post(mail: Mail): void
+  /**
+   * Tells the slot that asynchronous work is under way, so that its event loop gets turns until `release` is called.
+   */
+  holdAsync(): { release(): void }
+  /** True where the state was restored from a checkpoint or savepoint. */
+  readonly isRestored: boolean
+}
+
+export interface Operator<In = unknown, Out = unknown> {
+  readonly inputCount: 1 | 2
+  /** False: the operator itself decides when watermarks go on (source-like and asynchronous operators). */
+  readonly relaysWatermarks: boolean
+  setup(context: OperatorContext, output: Output<Out>): void
+  /** After setup and restore of state, before the first record. */
+  open?(): void | Promise<void>
+  processElement(value: In): void
+  /** Records of the second input. */
+  processElement2?(value: never): void
+  /** The combined watermark of all active inputs rose. */
+  advanceWatermark?(timestampMs: number): Progress
+  /** Earliest processing-time timer, `Infinity` where there is none. */
+  nextProcessingTimeMs?(): number
+  advanceProcessingTime?(nowMs: number): Progress
+  /** Called once per quantum where the operator has posted mails or holds results back (asynchronous operators). */
+  drain?(): Progress
+  /** Called at the end of every batch of input and before a slot goes idle: the place for periodic watermarks. */
+  endOfBatch?(): void
+  /** One input has ended. */
+  endInput?(input: 0 | 1): Progress
+  /** All inputs have ended: emit what is left. */
+  finish?(): Progress
+  /** Synchronous part of a snapshot, beyond what lives in the state backends (write that into operatorState here). */
+  snapshotState?(checkpointId: number): void
+  notifyCheckpointComplete?(checkpointId: number): void | Promise<void>
+  notifyCheckpointAborted?(checkpointId: number): void
+  close?(): void | Promise<void>
+}

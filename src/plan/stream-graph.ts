@@ -1,0 +1,84 @@
+/**
+ * The StreamGraph: what the program says, one node per transformation. Built deterministically in the coordinator and in
+ * every slot; it holds functions and therefore never travels, its fingerprint does.
+ */
+import type { Sink } from '../connectors/sink.ts'
+import type { Source } from '../connectors/source.ts'
+import type { TypeInformation } from '../data/types.ts'
+import type { Operator } from '../operators/operator.ts'
+import type { OutputTag } from '../operators/output-tag.ts'
+
+export type KeySelector = (value: never) => unknown
+
+/** How records of an edge are dealt out to the subtasks of its target. */
+export type Partitioning =
+  | { readonly kind: 'forward' | 'rebalance' | 'rescale' | 'shuffle' | 'broadcast' | 'global' }
+  | { readonly kind: 'hash'; readonly keySelector: KeySelector }
+  | {
+      readonly kind: 'custom'
+      readonly keySelector: KeySelector
+      /** Channel index for a key. */
+      readonly partition: (key: never, channelCount: number) => number
+    }
+
+/** Stateless functions that are fused into the chain's loop. `flatMap` returns an iterable. */
+export interface InlineStage {
+  readonly kind: 'map' | 'filter' | 'flatMap'
+  readonly apply: (value: never) => unknown
+}
+
+export type NodeBody =
+  | { readonly kind: 'source'; readonly source: Source<unknown> }
+  | { readonly kind: 'inline'; readonly stage: InlineStage }
+  | {
+      readonly kind: 'operator'
+      /** A new operator per subtask and attempt. */
+      readonly create: () => Operator
+      /** Present for keyed operators: the key of the first and, for two inputs, the second input. */
+      readonly keySelectors?: readonly (KeySelector | undefined)[]
+      /** Declared type of the key. */
+      readonly keyType?: TypeInformation<unknown>
+      /**
+       * In batch mode, an operator that combines records locally before a hash edge into this node (associative
+       * functions only). It is chained to the producer.
+       */
+      readonly createCombiner?: () => Operator
+    }
+  | { readonly kind: 'sink'; readonly sink: Sink<unknown> }
+
+export interface StreamEdge {
+  readonly source: StreamNode
+  readonly target: StreamNode
+  /** Which input of the target. */
+  readonly inputIndex: 0 | 1
+  readonly partitioning: Partitioning
+  /** Present where the edge carries a side output. */
+  readonly sideOutput: OutputTag<unknown> | undefined
+}
+
+export interface StreamNode {
+  /** Position in creation order, from 1. */
+  readonly id: number
+  readonly body: NodeBody
+  /** Operator's kind and name for plans: `Map`, `Filter`, `Source: lines`, `Window(…)`. */
+  name: string
+  description: string | undefined
+  uid: string | undefined
+  /** Undefined: the job's default parallelism. */
+  parallelism: number | undefined
+  maxParallelism: number | undefined
+  /** Flink's ChainingStrategy. */
+  chaining: 'always' | 'head' | 'never'
+  slotSharingGroup: string
+  /** Milliseconds; undefined: the job's. -1 never, 0 after every record. */
+  bufferTimeoutMs: number | undefined
+  outputType: TypeInformation<unknown> | undefined
+  readonly inputs: StreamEdge[]
+  readonly outputs: StreamEdge[]
+}
+
+export interface StreamGraph {
+  readonly jobName: string
+  readonly nodes: readonly StreamNode[]
+  readonly runtimeMode: 'streaming' | 'batch' | 'automatic'
+}

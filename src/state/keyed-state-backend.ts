@@ -1,0 +1,159 @@
+/**
+ * The contract of keyed state backends. A backend belongs to one keyed operator of one subtask, in one thread, and owns
+ * the state of the key groups in `keyGroupRange`. Every implementation runs `test/contract/keyed-state-backend.ts`.
+ *
+ * Invariants
+ * 1. State is addressed by (state name, current key, current namespace). The namespace is 0 outside windows.
+ * 2. State objects are created once per descriptor and follow the current key and namespace.
+ * 3. setCurrentKey throws MR_STATE_NO_KEY for null and undefined, MR_STATE_KEY_GROUP for a key of a foreign group.
+ * 4. Over budget: MR_STATE_OVER_BUDGET (or spilling), never an unbounded heap.
+ */
+import type { TypeInformation } from '../data/types.ts'
+import type { SnapshotSink, SnapshotSource, StoredFile } from './snapshot-store.ts'
+import type { StateTtlConfig } from './state-ttl.ts'
+
+/** Inclusive range of key groups. */
+export interface KeyGroupRange {
+  readonly first: number
+  readonly last: number
+}
+
+/** Numbers are window or slice starts; text is a custom window's own encoding. */
+export type Namespace = number | string
+
+interface DescriptorBase<Kind extends string> {
+  readonly kind: Kind
+  readonly name: string
+  readonly ttl?: StateTtlConfig
+}
+export interface ValueStateDescriptor<T> extends DescriptorBase<'value'> {
+  readonly type?: TypeInformation<T>
+}
+export interface ListStateDescriptor<T> extends DescriptorBase<'list'> {
+  readonly type?: TypeInformation<T>
+}
+export interface MapStateDescriptor<UK, UV> extends DescriptorBase<'map'> {
+  readonly keyType?: TypeInformation<UK>
+  readonly valueType?: TypeInformation<UV>
+}
+export interface ReducingStateDescriptor<T> extends DescriptorBase<'reducing'> {
+  readonly type?: TypeInformation<T>
+  readonly reduce: (left: T, right: T) => T
+}
+export interface AggregatingStateDescriptor<In, Acc, Out> extends DescriptorBase<'aggregating'> {
+  readonly accumulatorType?: TypeInformation<Acc>
+  readonly aggregate: AggregateFunction<In, Acc, Out>
+}
+
+/** Flink's AggregateFunction. `merge` is needed for merging windows and sliding windows over slices. */
+export interface AggregateFunction<In, Acc, Out> {
+  createAccumulator(): Acc
+  /** Returns the accumulator to keep: the same object changed, or a new one. */
+  add(value: In, accumulator: Acc): Acc
+  getResult(accumulator: Acc): Out
+  merge?(left: Acc, right: Acc): Acc
+  /** Takes `part`, merged before, out of `total` again: makes sliding windows cheaper. */
+  retract?(total: Acc, part: Acc): Acc
+  /** Declared type of the accumulator: kept off-heap where it is fixed-width. */
+  accumulatorType?: TypeInformation<Acc>
+}
+
+export interface ValueState<T> {
+  /** Undefined where nothing is stored under the current key and namespace. */
+  value(): T | undefined
+  update(value: T): void
+  clear(): void
+}
+export interface ListState<T> {
+  get(): Iterable<T>
+  add(value: T): void
+  addAll(values: Iterable<T>): void
+  update(values: Iterable<T>): void
+  clear(): void
+}
+export interface MapState<UK, UV> {
+  get(key: UK): UV | undefined
+  put(key: UK, value: UV): void
+  putAll(entries: Iterable<readonly [UK, UV]>): void
+  remove(key: UK): void
+  contains(key: UK): boolean
+  entries(): Iterable<[UK, UV]>
+  keys(): Iterable<UK>
+  values(): Iterable<UV>
+  isEmpty(): boolean
+  clear(): void
+}
+export interface AppendingState<In, Out> {
+  get(): Out | undefined
+  add(value: In): void
+  clear(): void
+}
+export type ReducingState<T> = AppendingState<T, T>
+export type AggregatingState<In, Out> = AppendingState<In, Out>
+
+/**
+ * What window operators use beneath ReducingState and AggregatingState: accumulators by (namespace, key), with the
+ * namespaces of one state enumerable and droppable as a whole. `Acc` values are kept off-heap where the type allows.
+ */
+export interface AccumulatorState<Acc> {
+  /** Accumulator of the current key and namespace. */
+  get(): Acc | undefined
+  set(accumulator: Acc): void
+  clear(): void
+  /** Merges namespace `from` of the current key into `into` with `merge`, removing `from`. */
+  mergeNamespaces(into: Namespace, from: Namespace, merge: (left: Acc, right: Acc) => Acc): void
+  /** Calls `visit` for every key of a namespace; it may stop early by returning false. Changes nothing. */
+  forEachKey(namespace: Namespace, visit: (key: unknown, accumulator: Acc) => boolean | void): void
+  /** Drops all keys of a namespace. */
+  dropNamespace(namespace: Namespace): void
+  namespaces(): Iterable<Namespace>
+}
+
+/** Part of a checkpoint: files of one backend over a range of key groups. Plain data. */
+export interface KeyedStateHandle {
+  readonly backend: string
+  readonly formatVersion: number
+  readonly keyGroupRange: KeyGroupRange
+  readonly files: readonly StoredFile[]
+  /** Backend-specific, JSON. */
+  readonly meta: unknown
+}
+
+export interface KeyedStateBackend {
+  readonly kind: 'heap' | 'managed' | 'rocksdb' | 'leveldb'
+  readonly keyGroupRange: KeyGroupRange
+  readonly maxParallelism: number
+
+  setCurrentKey(key: unknown): void
+  currentKey(): unknown
+  currentKeyGroup(): number
+  setCurrentNamespace(namespace: Namespace): void
+
+  value<T>(descriptor: ValueStateDescriptor<T>): ValueState<T>
+  list<T>(descriptor: ListStateDescriptor<T>): ListState<T>
+  map<UK, UV>(descriptor: MapStateDescriptor<UK, UV>): MapState<UK, UV>
+  reducing<T>(descriptor: ReducingStateDescriptor<T>): ReducingState<T>
+  aggregating<In, Acc, Out>(descriptor: AggregatingStateDescriptor<In, Acc, Out>): AggregatingState<In, Out>
+  accumulators<Acc>(name: string, type?: TypeInformation<Acc>): AccumulatorState<Acc>
+
+  /** All keys that have an entry in the named state under a namespace (default 0): applyToKeyedState, State Processor. */
+  forEachKey(stateName: string, visit: (key: unknown) => void, namespace?: Namespace): void
+
+  /** Bytes in use, as charged to the budget. */
+  usedBytes(): number
+  /** Entries over all states and namespaces. */
+  entryCount(): number
+
+  /**
+   * Takes a snapshot. What must be frozen is frozen before this returns (a few ms at most); the promise resolves once
+   * every file is written through `sink`. At most one snapshot per backend is under way.
+   */
+  snapshot(checkpointId: number, sink: SnapshotSink): Promise<KeyedStateHandle>
+  /** The checkpoint's files may serve as base of later increments. */
+  notifyCheckpointComplete(checkpointId: number): void
+  notifyCheckpointAborted(checkpointId: number): void
+  /** Loads every entry of the handles that falls into `keyGroupRange`. Called before the first access. */
+  restore(handles: readonly KeyedStateHandle[], source: SnapshotSource): Promise<void>
+  /** Idempotent. */
+  close(): Promise<void>
+}

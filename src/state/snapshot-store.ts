@@ -1,0 +1,27 @@
+/** What state needs of the place where checkpoints are kept. The checkpoint folder implements it. */
+export interface StoredFile {
+  /** Relative to the root of the checkpoint directory, with forward slashes. */
+  readonly path: string
+  readonly bytes: number
+  readonly crc32: number
+  /** Immutable and possibly used by several checkpoints; counted by the store. */
+  readonly shared: boolean
+}
+
+export interface SnapshotSink {
+  /** Writes a file that belongs to this checkpoint alone. Synced before it resolves. */
+  writeExclusive(name: string, chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<StoredFile>
+  /** Writes an immutable file that later checkpoints may refer to. `name` is made unique by the store. */
+  writeShared(name: string, chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<StoredFile>
+  /** Hard-links (or copies) an immutable local file as shared; `uniqueId` names its content for ever. */
+  linkShared(localPath: string, uniqueId: string): Promise<StoredFile>
+  /** Refers again to a shared file of an earlier completed checkpoint. */
+  reuse(file: StoredFile): StoredFile
+}
+
+export interface SnapshotSource {
+  /** Reads and verifies; MR_CHECKPOINT_CORRUPT names the file where length or checksum differ. */
+  read(file: StoredFile): Promise<Uint8Array>
+  /** Absolute path of the verified file, for hard links. */
+  localPath(file: StoredFile): Promise<string>
+}
