@@ -1,0 +1,78 @@
+/**
+ * What the API and the command line ask of the coordinator, and what they get back. `execute.ts` implements
+ * `ExecuteJob`.
+ */
+import type { JobDefinition, JobSettings } from '../plan/job-definition.ts'
+
+export interface JobRequest extends JobSettings {
+  readonly definition: JobDefinition
+  /**
+   * URL of the module whose default export is the definition: the job runs in worker threads. Absent: local mode, the
+   * same step machines in the caller's thread, closures allowed.
+   */
+  readonly moduleUrl?: string
+  /** Directory of checkpoints, savepoints and the job's registry entry. */
+  readonly jobDir?: string
+  /** Checkpoint or savepoint to start from, in place of the job directory's newest. */
+  readonly from?: string
+  /** Starts over, whatever the job directory holds. */
+  readonly fresh?: boolean
+  readonly onProgress?: (report: ProgressReport) => void
+  /** Default 500. */
+  readonly progressIntervalMs?: number
+  /** Aborting cancels the job: the promise rejects with MR_JOB_CANCELED once nothing is left running. */
+  readonly signal?: AbortSignal
+}
+
+/** Resolves where the job finished; rejects with a coded error where it failed or was cancelled, all cleaned up. */
+export type ExecuteJob = (request: JobRequest) => Promise<JobResult>
+
+export interface JobResult {
+  readonly jobName: string
+  /** 32 hex digits. */
+  readonly jobId: string
+  readonly status: 'FINISHED'
+  /** From the first slot's start to the last slot's end. */
+  readonly netRuntimeMs: number
+  readonly vertices: readonly VertexReport[]
+  /** Summed over all subtasks. */
+  readonly accumulators: Readonly<Record<string, number>>
+}
+
+/** Flink's job states. */
+export type JobStatus =
+  | 'CREATED'
+  | 'RUNNING'
+  | 'RESTARTING'
+  | 'CANCELLING'
+  | 'CANCELED'
+  | 'FAILING'
+  | 'FAILED'
+  | 'FINISHED'
+
+export interface ProgressReport {
+  readonly jobName: string
+  readonly jobId: string
+  readonly status: JobStatus
+  readonly elapsedMs: number
+  readonly vertices: readonly VertexReport[]
+  readonly accumulators: Readonly<Record<string, number>>
+}
+
+/** One vertex, summed over its subtasks; times are averages over them. */
+export interface VertexReport {
+  /** Operator id of the chain's head. */
+  readonly id: string
+  readonly name: string
+  readonly parallelism: number
+  readonly finishedSubtasks: number
+  readonly recordsIn: number
+  readonly recordsOut: number
+  readonly bytesIn: number
+  readonly bytesOut: number
+  readonly busyMsPerSecond: number
+  readonly idleMsPerSecond: number
+  readonly backPressuredMsPerSecond: number
+  /** Of sources that know: bytes read of bytes in all. */
+  readonly source?: { readonly doneBytes: number; readonly totalBytes: number }
+}
