@@ -1,0 +1,41 @@
+/**
+ * Runs vitest and ends with exactly one plain line `N passed, N failed, N skipped`. Arguments are vitest's: files,
+ * `-t NAME`. A file that cannot be loaded and an error outside every test count as a failure each; a run in which no
+ * test was executed fails.
+ */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { reexecOnNewNode } from './node-version.mjs'
+
+reexecOnNewNode()
+
+const vitest = fileURLToPath(new URL('../node_modules/vitest/vitest.mjs', import.meta.url))
+const directory = mkdtempSync(join(tmpdir(), 'millrace-tests-'))
+const report = join(directory, 'report.json')
+const reporters = ['--reporter=dot', '--reporter=json', `--outputFile.json=${report}`]
+const { status } = spawnSync(process.execPath, [vitest, 'run', ...reporters, ...process.argv.slice(2)], {
+  stdio: 'inherit',
+})
+const { passed, failed, skipped } = count(report)
+rmSync(directory, { recursive: true, force: true })
+if (passed + failed === 0) console.log('No test was executed.')
+console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`)
+process.exit(failed === 0 && passed > 0 && status === 0 ? 0 : 1)
+
+function count(path) {
+  let json
+  try {
+    json = JSON.parse(readFileSync(path, 'utf8'))
+  } catch {
+    return { passed: 0, failed: status === 0 ? 0 : 1, skipped: 0 }
+  }
+  const unloadable = json.testResults.filter(
+    (file) => file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed'),
+  ).length
+  const failed = json.numFailedTests + unloadable
+  const skipped = json.numPendingTests + json.numTodoTests
+  return { passed: json.numPassedTests, failed: failed === 0 && status !== 0 ? 1 : failed, skipped }
+}
