@@ -37,5 +37,6 @@ function count(path) {
   ).length
   const failed = json.numFailedTests + unloadable
   const skipped = json.numPendingTests + json.numTodoTests
-  return { passed: json.numPassedTests, failed: failed === 0 && status !== 0 ? 1 : failed, skipped }
+  const isErrorOutsideTests = failed === 0 && status !== 0 && json.numTotalTests > 0
+  return { passed: json.numPassedTests, failed: isErrorOutsideTests ? 1 : failed, skipped }
 }
