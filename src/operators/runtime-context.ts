@@ -1,0 +1,96 @@
+/**
+ * Rich functions: user functions with a life cycle, and what they see of the engine. A user function is a plain
+ * function or an object; the object may have `open` and `close`, called once per subtask and attempt.
+ */
+import type { Clock } from '../common/clock.ts'
+import { MillraceError } from '../common/errors.ts'
+import type { Prng } from '../common/prng.ts'
+import type { MetricGroup } from '../metrics/metric-group.ts'
+import type {
+  AggregatingState,
+  AggregatingStateDescriptor,
+  KeyedStateBackend,
+  ListState,
+  ListStateDescriptor,
+  MapState,
+  MapStateDescriptor,
+  ReducingState,
+  ReducingStateDescriptor,
+  ValueState,
+  ValueStateDescriptor,
+} from '../state/keyed-state-backend.ts'
+import type { OperatorStateStore } from '../state/operator-state.ts'
+import type { Accumulators, OperatorContext, TaskInfo } from './operator.ts'
+
+/** Keyed state by descriptor. Outside a keyed operator: MR_STATE_NO_KEY. */
+export interface KeyedStateStore {
+  getState<T>(descriptor: ValueStateDescriptor<T>): ValueState<T>
+  getListState<T>(descriptor: ListStateDescriptor<T>): ListState<T>
+  getMapState<UK, UV>(descriptor: MapStateDescriptor<UK, UV>): MapState<UK, UV>
+  getReducingState<T>(descriptor: ReducingStateDescriptor<T>): ReducingState<T>
+  getAggregatingState<In, Acc, Out>(descriptor: AggregatingStateDescriptor<In, Acc, Out>): AggregatingState<In, Out>
+}
+
+export interface RuntimeContext extends KeyedStateStore {
+  readonly task: TaskInfo
+  readonly metrics: MetricGroup
+  readonly accumulators: Accumulators
+  readonly clock: Clock
+  readonly prng: Prng
+  readonly operatorState: OperatorStateStore
+  /** True where state was restored from a checkpoint or savepoint. */
+  readonly isRestored: boolean
+  /** A configuration value of the job by its key. */
+  configuration(key: string): string | undefined
+}
+
+export interface RichFunction {
+  open?(context: RuntimeContext): void | Promise<void>
+  /** Called once, also after a failure. */
+  close?(): void | Promise<void>
+}
+
+export function runtimeContext(context: OperatorContext): RuntimeContext {
+  const { task, metrics, accumulators, clock, prng, operatorState, isRestored } = context
+  return {
+    task,
+    metrics,
+    accumulators,
+    clock,
+    prng,
+    operatorState,
+    isRestored,
+    configuration: (key) => context.configuration.get(key),
+    ...keyedStateStore(() => requireKeyedState(context)),
+  }
+}
+
+export function keyedStateStore(backend: () => KeyedStateBackend): KeyedStateStore {
+  return {
+    getState: (descriptor) => backend().value(descriptor),
+    getListState: (descriptor) => backend().list(descriptor),
+    getMapState: (descriptor) => backend().map(descriptor),
+    getReducingState: (descriptor) => backend().reducing(descriptor),
+    getAggregatingState: (descriptor) => backend().aggregating(descriptor),
+  }
+}
+
+/** The operator's keyed state; MR_STATE_NO_KEY where its input is not keyed. */
+export function requireKeyedState(context: OperatorContext): KeyedStateBackend {
+  if (context.keyedState !== undefined) return context.keyedState
+  const { operatorName } = context.task
+  throw new MillraceError('MR_STATE_NO_KEY', `${operatorName} uses keyed state or timers, but its input is not keyed`, {
+    context: { operator: operatorName },
+  })
+}
+
+/** Opens a user function that has a life cycle; answers nothing where it has none. */
+export function openFunction(userFunction: unknown, context: OperatorContext): void | Promise<void> {
+  const { open } = userFunction as RichFunction
+  if (typeof open === 'function') return open.call(userFunction, runtimeContext(context))
+}
+
+export function closeFunction(userFunction: unknown): void | Promise<void> {
+  const { close } = userFunction as RichFunction
+  if (typeof close === 'function') return close.call(userFunction)
+}
