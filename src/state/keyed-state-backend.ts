@@ -98,15 +98,30 @@ export type AggregatingState<In, Out> = AppendingState<In, Out>
 export interface AccumulatorState<Acc> {
   /** Accumulator of the current key and namespace. */
   get(): Acc | undefined
+  /** After `get` under the same key and namespace this goes to the place that `get` found: no second look-up. */
   set(accumulator: Acc): void
   clear(): void
   /** Merges namespace `from` of the current key into `into` with `merge`, removing `from`. */
   mergeNamespaces(into: Namespace, from: Namespace, merge: (left: Acc, right: Acc) => Acc): void
   /** Calls `visit` for every key of a namespace; it may stop early by returning false. Changes nothing. */
   forEachKey(namespace: Namespace, visit: (key: unknown, accumulator: Acc) => boolean | void): void
+  /**
+   * The same walk, pulled, so that an emission that met a full output can go on where it stopped. The cursor sees the
+   * namespace as it is while nobody changes it; it does not touch the current key and namespace.
+   */
+  openCursor(namespace: Namespace): AccumulatorCursor<Acc>
   /** Drops all keys of a namespace. */
   dropNamespace(namespace: Namespace): void
   namespaces(): Iterable<Namespace>
+}
+
+/** @example while (cursor.next()) emit(cursor.key, cursor.accumulator) */
+export interface AccumulatorCursor<Acc> {
+  /** Steps to the next entry; false at the end. */
+  next(): boolean
+  /** Valid after `next()` answered true, until it is called again. */
+  readonly key: unknown
+  readonly accumulator: Acc
 }
 
 /** Part of a checkpoint: files of one backend over a range of key groups. Plain data. */
