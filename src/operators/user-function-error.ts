@@ -25,5 +25,8 @@ export function userFunctionError(error: unknown, context: OperatorContext, atHa
     .map((part) => `${part} ${where[part]}`)
   const reason = error instanceof Error ? error.message : printValue(error)
   const message = `${atHand.what ?? 'function'} of ${operatorName}[${subtaskIndex}] threw: ${reason}`
-  return new MillraceError('MR_USER_FUNCTION_FAILED', [message, ...details].join(', '), { cause: error, context: where })
+  return new MillraceError('MR_USER_FUNCTION_FAILED', [message, ...details].join(', '), {
+    cause: error,
+    context: where,
+  })
 }

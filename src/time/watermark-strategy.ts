@@ -107,9 +107,7 @@ export class WatermarkStrategy<T = unknown> {
   createGenerator(context: GeneratorContext): WatermarkGenerator<T> {
     const { supply, idleTimeoutMs } = this.#parts
     const generator = supply(context)
-    return idleTimeoutMs === undefined
-      ? generator
-      : new WatermarksWithIdleness(generator, idleTimeoutMs, context.clock)
+    return idleTimeoutMs === undefined ? generator : new WatermarksWithIdleness(generator, idleTimeoutMs, context.clock)
   }
 
   /** Undefined where records keep the timestamp that the source gave. */
