@@ -1,0 +1,149 @@
+/**
+ * assignTimestampsAndWatermarks: stamps records and makes watermarks of them. Hot path: one assigner call and one
+ * generator call a record.
+ *
+ * Invariants
+ * 1. Watermarks from upstream are dropped, except the maximal one, which is the end of input.
+ * 2. Watermarks rise strictly. An emitted watermark means the stream is active.
+ * 3. Periodic emission happens between batches only: once `pipeline.auto-watermark-interval` has passed, and at the
+ *    latest after `recordsPerEmissionMax` records, so that a bounded job at full speed keeps few windows open.
+ */
+import { MillraceError } from '../common/errors.ts'
+import { maxWatermark, minWatermark, noTimestamp } from '../common/limits.ts'
+import { printValue } from '../common/print-value.ts'
+import { Progress } from '../common/progress.ts'
+import type { WatermarkGenerator, WatermarkOutput } from '../time/watermark-generator.ts'
+import type { TimestampAssigner, WatermarkStrategy } from '../time/watermark-strategy.ts'
+import { BaseOperator } from './base-operator.ts'
+import type { OperatorContext, Output } from './operator.ts'
+import { userFunctionError } from './user-function-error.ts'
+
+export const autoWatermarkIntervalMsDefault = 200
+export const recordsPerEmissionMax = 16_384
+
+export class TimestampsAndWatermarksOperator<T> extends BaseOperator<T, T> implements WatermarkOutput {
+  override readonly relaysWatermarks: boolean = false
+  readonly #strategy: WatermarkStrategy<T>
+  readonly #emitsPeriodically: boolean
+  #assign: TimestampAssigner<T> | undefined
+  #generator!: WatermarkGenerator<T>
+  #watermarkMs = minWatermark
+  #isIdle = false
+  #recordCount = 0
+  #intervalMs = autoWatermarkIntervalMsDefault
+  #nextEmissionMs = Number.POSITIVE_INFINITY
+
+  /** `emitsPeriodically: false` (batch mode): timestamps are assigned, the end of input is the only watermark. */
+  constructor(strategy: WatermarkStrategy<T>, options: { readonly emitsPeriodically?: boolean } = {}) {
+    super()
+    this.#strategy = strategy
+    this.#emitsPeriodically = (options.emitsPeriodically ?? true) && strategy.emitsWatermarks
+  }
+
+  override setup(context: OperatorContext, output: Output<T>): void {
+    super.setup(context, output)
+    this.#intervalMs = autoWatermarkIntervalMs(context)
+    this.#assign = this.#strategy.createAssigner(context)
+    this.#generator = this.#strategy.createGenerator(context)
+  }
+
+  open(): void {
+    if (this.#emitsPeriodically && this.#intervalMs > 0) {
+      this.#nextEmissionMs = this.context.clock.nowMs() + this.#intervalMs
+    }
+  }
+
+  processElement(value: T): void {
+    const { record } = this.context
+    const timestampMs = this.#assign === undefined ? record.timestampMs : this.#assigned(value, this.#assign)
+    record.timestampMs = timestampMs
+    this.output.collect(value)
+    if (!this.#emitsPeriodically) return
+    this.#recordCount++
+    this.#generator.onEvent(value, timestampMs, this)
+  }
+
+  endOfBatch(): void {
+    if (!this.#emitsPeriodically) return
+    if (this.#recordCount >= recordsPerEmissionMax) return this.#emitPeriodic(this.context.clock.nowMs())
+    const nowMs = this.context.clock.nowMs()
+    if (nowMs >= this.#nextEmissionMs) this.#emitPeriodic(nowMs)
+  }
+
+  nextProcessingTimeMs(): number {
+    return this.#nextEmissionMs
+  }
+
+  advanceProcessingTime(nowMs: number): Progress {
+    if (nowMs >= this.#nextEmissionMs) this.#emitPeriodic(nowMs)
+    return Progress.Done
+  }
+
+  advanceWatermark(timestampMs: number): Progress {
+    if (timestampMs === maxWatermark) {
+      this.#nextEmissionMs = Number.POSITIVE_INFINITY
+      this.emitWatermark(maxWatermark)
+    }
+    return Progress.Done
+  }
+
+  emitWatermark(timestampMs: number): void {
+    if (!(timestampMs > this.#watermarkMs)) return
+    this.#watermarkMs = timestampMs
+    this.markActive()
+    this.output.emitWatermark(timestampMs)
+  }
+
+  markIdle(): void {
+    if (this.#isIdle) return
+    this.#isIdle = true
+    this.output.emitStatus(true)
+  }
+
+  markActive(): void {
+    if (!this.#isIdle) return
+    this.#isIdle = false
+    this.output.emitStatus(false)
+  }
+
+  #emitPeriodic(nowMs: number): void {
+    this.#recordCount = 0
+    if (this.#intervalMs > 0) this.#nextEmissionMs = nowMs + this.#intervalMs
+    this.#generator.onPeriodicEmit(this)
+  }
+
+  #assigned(value: T, assign: TimestampAssigner<T>): number {
+    let timestampMs: number
+    try {
+      timestampMs = assign(value, this.context.record.timestampMs)
+    } catch (error) {
+      throw userFunctionError(error, this.context, { record: value, what: 'timestamp assigner' })
+    }
+    if (Number.isSafeInteger(timestampMs) || timestampMs === noTimestamp) return timestampMs
+    throw invalidTimestamp(this.context, value, timestampMs)
+  }
+}
+
+/** `pipeline.auto-watermark-interval` in ms: `200`, `200 ms`, `1 s`. 0: no periodic watermarks by time. */
+export function autoWatermarkIntervalMs(context: Pick<OperatorContext, 'configuration'>): number {
+  const text = context.configuration.get('pipeline.auto-watermark-interval')
+  if (text === undefined) return autoWatermarkIntervalMsDefault
+  const match = /^(\d+)\s*(ms|s|)$/.exec(text.trim())
+  if (match !== null) return Number(match[1]) * (match[2] === 's' ? 1_000 : 1)
+  throw new MillraceError(
+    'MR_CONFIG_INVALID_VALUE',
+    `pipeline.auto-watermark-interval must be a duration like \`200 ms\`, got ${text}`,
+  )
+}
+
+export function invalidTimestamp(context: OperatorContext, value: unknown, timestampMs: unknown): MillraceError {
+  const { operatorName, subtaskIndex } = context.task
+  const record = printValue(value)
+  const found = timestampMs === noTimestamp ? 'none' : printValue(timestampMs)
+  return new MillraceError(
+    'MR_TIME_INVALID',
+    `${operatorName}[${subtaskIndex}]: a record needs a timestamp of whole milliseconds, found ${found}; record ${record}. ` +
+      'Is the time characteristic right, or a call of assignTimestampsAndWatermarks missing?',
+    { context: { operator: operatorName, subtask: subtaskIndex, record } },
+  )
+}
