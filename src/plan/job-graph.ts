@@ -31,6 +31,8 @@ export interface JobEdge {
 export interface JobGraph {
   readonly jobName: string
   readonly mode: 'streaming' | 'batch'
+  /** As the stream graph's; read through `Configuration.of`. */
+  readonly configuration: Readonly<Record<string, string>>
   readonly vertices: readonly JobVertex[]
   readonly edges: readonly JobEdge[]
   /** Hash over structure, names, parallelisms and partitionings; equal in coordinator and slots. */

@@ -7,6 +7,7 @@ import type { Source } from '../connectors/source.ts'
 import type { TypeInformation } from '../data/types.ts'
 import type { Operator } from '../operators/operator.ts'
 import type { OutputTag } from '../operators/output-tag.ts'
+import type { WatermarkStrategy } from '../time/watermark-strategy.ts'
 
 export type KeySelector = (value: never) => unknown
 
@@ -28,7 +29,12 @@ export interface InlineStage {
 }
 
 export type NodeBody =
-  | { readonly kind: 'source'; readonly source: Source<unknown> }
+  | {
+      readonly kind: 'source'
+      readonly source: Source<unknown>
+      /** Absent: records keep the source's timestamps and no watermark is emitted before the end of input. */
+      readonly watermarks?: WatermarkStrategy<unknown>
+    }
   | { readonly kind: 'inline'; readonly stage: InlineStage }
   | {
       readonly kind: 'operator'
@@ -43,6 +49,8 @@ export type NodeBody =
        * functions only). It is chained to the producer.
        */
       readonly createCombiner?: () => Operator
+      /** In batch mode, used in place of `create`: emits final results only. */
+      readonly createForBatch?: () => Operator
     }
   | { readonly kind: 'sink'; readonly sink: Sink<unknown> }
 
@@ -64,8 +72,8 @@ export interface StreamNode {
   name: string
   description: string | undefined
   uid: string | undefined
-  /** Undefined: the job's default parallelism. */
-  parallelism: number | undefined
+  parallelism: number
+  /** Undefined: the job's. */
   maxParallelism: number | undefined
   /** Flink's ChainingStrategy. */
   chaining: 'always' | 'head' | 'never'
@@ -81,4 +89,6 @@ export interface StreamGraph {
   readonly jobName: string
   readonly nodes: readonly StreamNode[]
   readonly runtimeMode: 'streaming' | 'batch' | 'automatic'
+  /** Everything that was configured for the job, by key: text, as `Configuration.toPlain` gives it. */
+  readonly configuration: Readonly<Record<string, string>>
 }

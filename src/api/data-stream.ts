@@ -1,0 +1,213 @@
+/**
+ * DataStream: a program's view of records on their way. Cold path: every call adds nodes to the graph under
+ * construction; nothing runs before the job is executed.
+ *
+ * Invariants
+ * 1. A stream is a set of upstreams: node outputs or side outputs, each with its partitioning. Union, side outputs and
+ *    partitioners make no node.
+ * 2. Streams are immutable; the chain controls of SingleOutputStream change the node that made the stream.
+ */
+import type { Sink } from '../connectors/sink.ts'
+import type { TypeInformation } from '../data/types.ts'
+import type { OutputTag } from '../operators/output-tag.ts'
+import type { DraftNode, Upstream } from '../plan/stream-graph-builder.ts'
+import type { NodeBody, Partitioning } from '../plan/stream-graph.ts'
+import { MillraceError } from '../common/errors.ts'
+import { maxParallelismMax } from '../common/limits.ts'
+import { checkParallelism, type NodeOptions } from '../plan/stream-graph-builder.ts'
+import { type Selector, selectorOf } from './field-access.ts'
+import { type Collector, collecting } from './functions.ts'
+import { KeyedStream } from './keyed-stream.ts'
+import { mainOutput, type StreamContext } from './stream-context.ts'
+import { DataStreamSink } from './data-stream-sink.ts'
+
+export class DataStream<T> {
+  /** @internal */
+  readonly context: StreamContext
+  /** @internal */
+  readonly upstreams: readonly Upstream[]
+  readonly type: TypeInformation<T> | undefined
+
+  constructor(context: StreamContext, upstreams: readonly Upstream[], type?: TypeInformation<T>) {
+    this.context = context
+    this.upstreams = upstreams
+    this.type = type
+  }
+
+  /** One result per record. */
+  map<R>(map: (value: T) => R): SingleOutputStream<R> {
+    return this.#inline('Map', 'map', map)
+  }
+
+  /** Any number of results per record: returned as an iterable, or given to the collector. */
+  flatMap<R>(flatMap: (value: T) => Iterable<R>): SingleOutputStream<R>
+  flatMap<R>(flatMap: (value: T, collector: Collector<R>) => void): SingleOutputStream<R>
+  flatMap<R>(flatMap: (value: T, collector: Collector<R>) => Iterable<R> | void): SingleOutputStream<R> {
+    const apply = flatMap.length >= 2 ? collecting<T, R>(flatMap) : flatMap
+    return this.#inline('Flat Map', 'flatMap', apply as (value: T) => Iterable<R>)
+  }
+
+  /** Keeps the records for which the function is true. */
+  filter<S extends T>(filter: (value: T) => value is S): SingleOutputStream<S>
+  filter(filter: (value: T) => boolean): SingleOutputStream<T>
+  filter(filter: (value: T) => boolean): SingleOutputStream<T> {
+    return this.#inline<T>('Filter', 'filter', filter, this.type)
+  }
+
+  /**
+   * Deals records out by key: equal keys meet in one subtask. A function of the record, deterministic, or a field name.
+   * Keys are numbers, text, bigints, booleans, or plain objects and arrays of these.
+   */
+  keyBy<F extends keyof T & string>(field: F, keyType?: TypeInformation<T[F]>): KeyedStream<T, T[F]>
+  keyBy<K>(selector: (value: T) => K, keyType?: TypeInformation<K>): KeyedStream<T, K>
+  keyBy<K>(selector: Selector<T, K>, keyType?: TypeInformation<K>): KeyedStream<T, K> {
+    return new KeyedStream<T, K>(this.context, this.upstreams, selectorOf(selector), this.type, keyType)
+  }
+
+  /** The records of all streams, in no particular order between them. */
+  union(...others: readonly DataStream<T>[]): DataStream<T> {
+    for (const other of others) this.requireSameJob(other)
+    return new DataStream(
+      this.context,
+      [this, ...others].flatMap((stream) => stream.upstreams),
+      this.type,
+    )
+  }
+
+  /** To the subtask of the same index; needs equal parallelisms. */
+  forward(): DataStream<T> {
+    return this.partitioned({ kind: 'forward' })
+  }
+  /** Round robin over all subtasks. */
+  rebalance(): DataStream<T> {
+    return this.partitioned({ kind: 'rebalance' })
+  }
+  /** Round robin over a group of neighbouring subtasks: fewer channels. */
+  rescale(): DataStream<T> {
+    return this.partitioned({ kind: 'rescale' })
+  }
+  /** To a random subtask. */
+  shuffle(): DataStream<T> {
+    return this.partitioned({ kind: 'shuffle' })
+  }
+  /** To every subtask. */
+  broadcast(): DataStream<T> {
+    return this.partitioned({ kind: 'broadcast' })
+  }
+  /** To the first subtask. */
+  global(): DataStream<T> {
+    return this.partitioned({ kind: 'global' })
+  }
+  /** To the subtask that `partition` answers for the record's key: 0 … channelCount - 1. */
+  partitionCustom<K>(partition: (key: K, channelCount: number) => number, selector: Selector<T, K>): DataStream<T> {
+    return this.partitioned({ kind: 'custom', partition, keySelector: selectorOf(selector) })
+  }
+
+  /** Ends the stream in a sink. */
+  sinkTo(sink: Sink<T>): DataStreamSink {
+    const node = this.context.graph.add(`Sink: ${sink.name}`, { kind: 'sink', sink: sink as Sink<unknown> }, [
+      this.upstreams,
+    ])
+    return new DataStreamSink(node)
+  }
+
+  /** Runs the job and hands out this stream's records. Leaving the loop cancels the job. */
+  collect(): AsyncGenerator<T, void, void> {
+    return this.context.collect<T>((sink) => void this.sinkTo(sink).name('Collect'), Infinity)
+  }
+
+  /** Runs the job and returns this stream's records, or the first `limit` of them. */
+  async executeAndCollect(limit: number = Infinity): Promise<T[]> {
+    return Array.fromAsync(this.context.collect<T>((sink) => void this.sinkTo(sink).name('Collect'), limit))
+  }
+
+  protected partitioned(partitioning: Partitioning): DataStream<T> {
+    const upstreams = this.upstreams.map((way) => ({ ...way, partitioning }))
+    return new DataStream(this.context, upstreams, this.type)
+  }
+
+  /** Adds an operator with this stream as its only input. */
+  protected transform<R>(name: string, body: NodeBody, options?: NodeOptions): SingleOutputStream<R> {
+    return this.context.streamOf<R>(this.context.graph.add(name, body, [this.upstreams], options))
+  }
+
+  protected requireSameJob(other: { readonly context: StreamContext }): void {
+    if (other.context === this.context) return
+    throw new MillraceError('MR_PLAN_INVALID', 'streams of different environments cannot be combined')
+  }
+
+  #inline<R>(
+    name: string,
+    kind: 'map' | 'filter' | 'flatMap',
+    apply: (value: T) => unknown,
+    outputType?: TypeInformation<R>,
+  ): SingleOutputStream<R> {
+    return this.transform<R>(name, { kind: 'inline', stage: { kind, apply } }, { outputType })
+  }
+}
+
+/** The stream that one operator makes, with the controls of that operator. */
+export class SingleOutputStream<T> extends DataStream<T> {
+  readonly #node: DraftNode
+
+  constructor(context: StreamContext, node: DraftNode) {
+    super(context, [mainOutput(node)], node.outputType as TypeInformation<T> | undefined)
+    this.#node = node
+  }
+
+  /** Shown in plans, metrics and errors. */
+  name(name: string): this {
+    this.#node.name = name
+    return this
+  }
+  /** Keeps the operator's identity, and with it its state, over changes of the program. Unique in the job. */
+  uid(uid: string): this {
+    this.#node.uid = uid
+    return this
+  }
+  setDescription(description: string): this {
+    this.#node.description = description
+    return this
+  }
+  setParallelism(parallelism: number): this {
+    checkParallelism(parallelism, maxParallelismMax, `operator '${this.#node.name}'`)
+    this.#node.parallelism = parallelism
+    return this
+  }
+  /** Number of key groups, the upper bound of later rescaling. */
+  setMaxParallelism(maxParallelism: number): this {
+    checkParallelism(maxParallelism, maxParallelismMax, `operator '${this.#node.name}' (maximum)`)
+    this.#node.maxParallelism = maxParallelism
+    return this
+  }
+  /** The operator begins a chain of its own. */
+  startNewChain(): this {
+    this.#node.chaining = 'head'
+    return this
+  }
+  /** The operator is chained with none. */
+  disableChaining(): this {
+    this.#node.chaining = 'never'
+    return this
+  }
+  /** Operators of different groups never share a slot. Inherited by what follows. */
+  slotSharingGroup(group: string): this {
+    this.#node.slotSharingGroup = group
+    return this
+  }
+  /** Longest time a record waits in a partial batch, in ms; 0: none, -1: until the batch is full. */
+  setBufferTimeout(timeoutMs: number): this {
+    this.#node.bufferTimeoutMs = timeoutMs
+    return this
+  }
+  /** Declares the type of the records: they travel as columns of this schema from the first one on. */
+  returns(type: TypeInformation<T>): SingleOutputStream<T> {
+    this.#node.outputType = type
+    return new SingleOutputStream(this.context, this.#node)
+  }
+
+  /** The records that this operator emits to the tag. */
+  getSideOutput<S>(tag: OutputTag<S>): DataStream<S> {
+    return new DataStream(this.context, [{ node: this.#node, sideOutput: tag, partitioning: undefined }], tag.type)
+  }
+}
