@@ -8,15 +8,12 @@
  * 3. setCurrentKey throws MR_STATE_NO_KEY for null and undefined, MR_STATE_KEY_GROUP for a key of a foreign group.
  * 4. Over budget: MR_STATE_OVER_BUDGET (or spilling), never an unbounded heap.
  */
+import type { KeyGroupRange } from '../data/key-groups.ts'
 import type { TypeInformation } from '../data/types.ts'
 import type { SnapshotSink, SnapshotSource, StoredFile } from './snapshot-store.ts'
 import type { StateTtlConfig } from './state-ttl.ts'
 
-/** Inclusive range of key groups. */
-export interface KeyGroupRange {
-  readonly first: number
-  readonly last: number
-}
+export type { KeyGroupRange } from '../data/key-groups.ts'
 
 /** Numbers are window or slice starts; text is a custom window's own encoding. */
 export type Namespace = number | string
