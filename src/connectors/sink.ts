@@ -29,6 +29,8 @@ export interface SinkWriter<T, Committable = unknown, WriterState = unknown> {
   /** True where no more should be written now (its buffer is full and an asynchronous write is under way). */
   isFull?(): boolean
   writeWatermark?(timestampMs: number): void
+  /** At the end of every batch of input and before the slot goes idle: hands over what someone may be waiting for. */
+  endOfBatch?(): void
   /** Hands over everything buffered; called before a snapshot and at the end (`endOfInput`). Blocked: call again. */
   flush(endOfInput: boolean): Progress
   /** What phase two must publish for everything written since the last call. Called after flush. */

@@ -13,6 +13,8 @@ export interface Source<T, Split = unknown> {
   readonly type?: TypeInformation<T>
   /** At most this many subtasks; a socket has 1. */
   readonly maxParallelism?: number
+  /** 'at-most-once': what was read before a failure cannot be read again (a socket). Default: replayed from positions. */
+  readonly delivery?: 'replayable' | 'at-most-once'
   /**
    * Runs in the coordinator before the job starts: all splits, in order of assignment. They are handed out to readers
    * on request, one at a time (work stealing), unless `assign` places them. Errors here fail the job before it starts.

@@ -1,0 +1,60 @@
+/** Text lines from files, read in parallel by byte ranges. */
+import { MillraceError } from '../common/errors.ts'
+import { types } from '../data/types.ts'
+import { FileRecordsReader } from './files/file-records-reader.ts'
+import { type FileSplit, planSplits } from './files/file-split.ts'
+import { findFiles } from './files/find-files.ts'
+import type { TextEncoding } from './files/text-window.ts'
+import { LineFormat } from './formats/line-format.ts'
+import type { Source } from './source.ts'
+
+export interface FileLinesOptions {
+  /** 'utf8' (default; a byte order mark is left out, bad sequences become U+FFFD) or 'latin1'. */
+  readonly encoding?: TextEncoding
+  /** Bytes of one split, that is of what one subtask takes at a time. Default 16 MiB; less where files are small. */
+  readonly splitBytes?: number
+  /** A longer line is refused with MR_FORMAT_MALFORMED. Default 256 MiB. */
+  readonly lineBytesMax?: number
+}
+
+const splitBytesDefault = 16 << 20
+const splitBytesMin = 64 << 10
+const lineBytesMaxDefault = 256 << 20
+/** Small pieces: a string cut from a piece keeps the whole piece alive. */
+const pieceBytes = 8 << 10
+/** Small inputs are cut finer, so that every subtask has something to do. */
+const splitsPerSubtask = 4
+
+/**
+ * The lines of a file, of all files below a folder, or of the files that a glob (or any of several) matches; without
+ * their line ends (LF or CRLF). Files that end in `.gz` are unpacked. Order holds within a file only as far as one
+ * subtask reads it. Errors: MR_SOURCE_NOT_FOUND, MR_SOURCE_UNREADABLE, MR_SOURCE_CORRUPT (gzip), MR_FORMAT_MALFORMED
+ * (a line that is too long).
+ * @example env.source(fileLines('logs/*.log.gz'))
+ */
+export function fileLines(path: string | readonly string[], options: FileLinesOptions = {}): Source<string, FileSplit> {
+  const encoding = options.encoding ?? 'utf8'
+  if (encoding !== 'utf8' && encoding !== 'latin1') {
+    throw new MillraceError('MR_CONFIG_INVALID_VALUE', `encoding must be utf8 or latin1, got ${String(encoding)}`)
+  }
+  const window = { encoding, pieceBytes, lineBytesMax: options.lineBytesMax ?? lineBytesMaxDefault }
+  return {
+    name: `fileLines(${typeof path === 'string' ? path : path.join(', ')})`,
+    boundedness: 'bounded',
+    type: types.text(),
+    enumerateSplits: ({ parallelism }) => enumerateFiles(path, parallelism, { splitBytes: options.splitBytes }),
+    createReader: (context) => new FileRecordsReader(new LineFormat(), window, context),
+  }
+}
+
+/** Finds the files and cuts them into splits that give every subtask a few. */
+export function enumerateFiles(
+  path: string | readonly string[],
+  parallelism: number,
+  options: { readonly splitBytes?: number; readonly isDivisible?: boolean },
+): FileSplit[] {
+  const files = findFiles(path)
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0)
+  const fair = Math.max(splitBytesMin, Math.ceil(bytes / (parallelism * splitsPerSubtask)))
+  return planSplits(files, options.splitBytes ?? Math.min(splitBytesDefault, fair), options.isDivisible ?? true)
+}

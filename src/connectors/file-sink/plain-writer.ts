@@ -1,0 +1,156 @@
+/**
+ * Writes the part files of one subtask in plain mode: lines are gathered and written synchronously in large chunks (a
+ * write into the page cache is faster than handing it to another thread). Hot per record: encode and push.
+ */
+import { closeSync, mkdirSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { OperatorContext } from '../../operators/operator.ts'
+import { Progress } from '../../common/progress.ts'
+import type { SinkWriter } from '../sink.ts'
+import { type BucketAssigner, checkBucket, noBuckets } from './bucket-assigner.ts'
+import type { RowEncoder } from './row-encoder.ts'
+import { sinkError } from './sink-error.ts'
+
+/** UTF-16 units gathered before they are written. */
+const chunkCharsMax = 256 << 10
+/** Files of other buckets than the one at hand that stay open. */
+const openPartsMax = 64
+
+export interface PlainWriterOptions<T> {
+  readonly encoder: RowEncoder<T>
+  readonly buckets: BucketAssigner<T>
+  /** A part file is closed and the next one begun where it has reached this size. */
+  readonly rollBytes: number
+  partName(subtaskIndex: number, count: number): string
+}
+
+export class PlainWriter<T> implements SinkWriter<T, never, never> {
+  readonly #staging: string
+  readonly #context: OperatorContext
+  readonly #options: PlainWriterOptions<T>
+  readonly #parts = new Map<string, Part>()
+  readonly #counts = new Map<string, number>()
+  #last: Part | undefined
+
+  constructor(staging: string, options: PlainWriterOptions<T>, context: OperatorContext) {
+    this.#staging = staging
+    this.#options = options
+    this.#context = context
+    if (context.task.attempt > 0) this.#removeEarlierAttempt()
+  }
+
+  write(value: T, timestampMs: number): void {
+    const { buckets, encoder, rollBytes } = this.#options
+    let part = this.#last
+    if (buckets !== noBuckets || part === undefined) part = this.#partFor(value, timestampMs)
+    if (part.isEmpty) part.begin(encoder.head(value))
+    part.add(encoder.line(value))
+    if (part.bytes >= rollBytes) this.#close(part)
+  }
+
+  #partFor(value: T, timestampMs: number): Part {
+    const context = this.#context
+    const bucket = this.#options.buckets(value, {
+      timestampMs,
+      processingTimeMs: context.clock.nowMs(),
+      watermarkMs: context.currentWatermarkMs(),
+    })
+    const part = this.#parts.get(bucket) ?? this.#open(checkBucket(bucket))
+    this.#last = part
+    return part
+  }
+
+  #open(bucket: string): Part {
+    if (this.#parts.size >= openPartsMax) this.#close(this.#parts.values().next().value as Part)
+    const count = this.#counts.get(bucket) ?? 0
+    this.#counts.set(bucket, count + 1)
+    const name = this.#options.partName(this.#context.task.subtaskIndex, count)
+    const part = new Part(bucket, join(this.#staging, bucket, name))
+    this.#parts.set(bucket, part)
+    return part
+  }
+
+  #close(part: Part): void {
+    part.close()
+    this.#parts.delete(part.bucket)
+    if (this.#last === part) this.#last = undefined
+  }
+
+  flush(endOfInput: boolean): Progress {
+    if (endOfInput) for (const part of this.#parts.values()) this.#close(part)
+    return Progress.Done
+  }
+
+  close(): void {
+    for (const part of this.#parts.values()) part.abandon()
+    this.#parts.clear()
+  }
+
+  #removeEarlierAttempt(): void {
+    const mark = this.#options.partName(this.#context.task.subtaskIndex, 0).replace(/0[^0-9]*$/, '')
+    for (const entry of readdirSync(this.#staging, { recursive: true, withFileTypes: true })) {
+      if (entry.isFile() && entry.name.startsWith(mark)) rmSync(join(entry.parentPath, entry.name), { force: true })
+    }
+  }
+}
+
+/** One file that is being written. */
+class Part {
+  readonly bucket: string
+  readonly #path: string
+  #fd: number
+  #lines: string[] = []
+  #chars = 0
+  #writtenBytes = 0
+  isEmpty = true
+
+  constructor(bucket: string, path: string) {
+    this.bucket = bucket
+    this.#path = path
+    try {
+      if (bucket !== '') mkdirSync(dirname(path), { recursive: true })
+      this.#fd = openSync(path, 'w')
+    } catch (error) {
+      throw sinkError(path, error)
+    }
+  }
+
+  /** About: what is not written yet counts a byte a character. */
+  get bytes(): number {
+    return this.#writtenBytes + this.#chars
+  }
+
+  begin(head: string | undefined): void {
+    this.isEmpty = false
+    if (head !== undefined) this.add(head)
+  }
+
+  add(line: string): void {
+    this.#lines.push(line)
+    this.#chars += line.length + 1
+    if (this.#chars >= chunkCharsMax) this.#writeOut()
+  }
+
+  #writeOut(): void {
+    this.#lines.push('')
+    const bytes = Buffer.from(this.#lines.join('\n'), 'utf8')
+    this.#lines = []
+    this.#chars = 0
+    try {
+      for (let at = 0; at < bytes.length;) at += writeSync(this.#fd, bytes, at)
+    } catch (error) {
+      throw sinkError(this.#path, error)
+    }
+    this.#writtenBytes += bytes.length
+  }
+
+  close(): void {
+    if (this.#chars > 0) this.#writeOut()
+    this.abandon()
+  }
+
+  abandon(): void {
+    if (this.#fd >= 0) closeSync(this.#fd)
+    this.#fd = -1
+  }
+}
