@@ -46,8 +46,8 @@ const reserved = [
   { names: ['commander'], folders: ['cli'], why: 'the command line is the only reader of arguments' },
 ]
 
-/** Restriction of one folder, as oxlint wants it. */
-function restrictionsOf(folder) {
+/** Restriction of one folder, as oxlint wants it; `toSource` is the way from the importing file up to src/. */
+function restrictionsOf(folder, toSource) {
   const later = folders.slice(folders.indexOf(folder) + 1)
   const contracts = later.filter((name) => contractFolders.includes(name))
   const others = later.filter((name) => !contractFolders.includes(name))
@@ -65,7 +65,10 @@ function restrictionsOf(folder) {
       message: `${folder} stands before this folder (scripts/lint-config.mjs): only its types may be imported.`,
     })
   }
-  patterns.push({ group: ['../*.ts'], message: 'A file directly in src/ is an entry point: no folder imports it.' })
+  patterns.push({
+    group: [`${toSource}/*.ts`],
+    message: 'A file directly in src/ is an entry point: no folder imports it.',
+  })
   const paths = reserved
     .filter((rule) => !rule.folders.includes(folder))
     .flatMap((rule) =>
@@ -86,10 +89,16 @@ export function lintConfig() {
       'typescript/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
       'typescript/no-explicit-any': 'error',
     },
-    overrides: folders.map((folder) => ({
-      files: [`src/${folder}/**/*.ts`],
-      rules: { 'no-restricted-imports': ['error', restrictionsOf(folder)] },
-    })),
+    overrides: folders.flatMap((folder) => [
+      {
+        files: [`src/${folder}/*.ts`],
+        rules: { 'no-restricted-imports': ['error', restrictionsOf(folder, '..')] },
+      },
+      {
+        files: [`src/${folder}/*/**/*.ts`],
+        rules: { 'no-restricted-imports': ['error', restrictionsOf(folder, '../..')] },
+      },
+    ]),
     ignorePatterns: ['dist', 'node_modules'],
   }
 }

@@ -1,4 +1,7 @@
-/** Prints records to standard output, one a line, as Flink's print does. */
+/**
+ * Prints records to standard output, one a line, as Flink's print does. It writes straight to the descriptor: a worker's
+ * process.stdout goes through the main thread and is lost where the worker ends.
+ */
 import { writeSync } from 'node:fs'
 import { Progress } from '../common/progress.ts'
 import type { OperatorContext } from '../operators/operator.ts'
@@ -10,12 +13,12 @@ export interface PrintOptions {
   readonly prefix?: string
   /** Default 'stdout'. */
   readonly stream?: 'stdout' | 'stderr'
-  /** Where the text goes instead of the stream. Called in the slot's thread. */
-  readonly write?: (text: string) => void
 }
 
 /** Lines that are gathered before they are written. */
 const linesMax = 1024
+/** How long to wait before a full pipe is tried again. */
+const retryMs = 5
 
 /**
  * Prints every record: text as it is, objects as JSON. With several subtasks each line begins with the number of its
@@ -23,10 +26,10 @@ const linesMax = 1024
  * @example stream.sinkTo(print())
  */
 export function print<T>(options: PrintOptions = {}): Sink<T, never, never> {
-  const write = options.write ?? ((text: string) => writeWhole(options.stream === 'stderr' ? 2 : 1, text))
+  const fd = options.stream === 'stderr' ? 2 : 1
   return {
-    name: options.stream === 'stderr' ? 'print to stderr' : 'print',
-    createWriter: (context) => new PrintWriter<T>(linePrefix(options.prefix, context), write),
+    name: fd === 2 ? 'print to stderr' : 'print',
+    createWriter: (context) => new PrintWriter<T>(fd, linePrefix(options.prefix, context), context),
   }
 }
 
@@ -37,13 +40,18 @@ function linePrefix(prefix: string | undefined, context: OperatorContext): strin
 }
 
 class PrintWriter<T> implements SinkWriter<T, never, never> {
+  readonly #fd: number
   readonly #prefix: string
-  readonly #write: (text: string) => void
+  readonly #context: OperatorContext
   #lines: string[] = []
+  /** What a full pipe did not take. */
+  #unwritten: Uint8Array = new Uint8Array()
+  #retry: NodeJS.Timeout | undefined
 
-  constructor(prefix: string, write: (text: string) => void) {
+  constructor(fd: number, prefix: string, context: OperatorContext) {
+    this.#fd = fd
     this.#prefix = prefix
-    this.#write = write
+    this.#context = context
   }
 
   write(value: T): void {
@@ -51,39 +59,50 @@ class PrintWriter<T> implements SinkWriter<T, never, never> {
     if (this.#lines.length >= linesMax) this.endOfBatch()
   }
 
+  isFull(): boolean {
+    return this.#unwritten.length > 0
+  }
+
   endOfBatch(): void {
-    if (this.#lines.length === 0) return
-    const text = `${this.#lines.join('\n')}\n`
-    this.#lines = []
-    this.#write(text)
+    if (this.#lines.length > 0 && this.#unwritten.length === 0) {
+      this.#lines.push('')
+      this.#unwritten = Buffer.from(this.#lines.join('\n'), 'utf8')
+      this.#lines = []
+    }
+    if (this.#unwritten.length > 0) this.#writeOut()
   }
 
   flush(): Progress {
     this.endOfBatch()
-    return Progress.Done
+    return this.#unwritten.length > 0 ? Progress.Blocked : Progress.Done
   }
 
   close(): void {
+    clearTimeout(this.#retry)
     this.endOfBatch()
   }
-}
 
-/**
- * Straight to the descriptor: a worker's process.stdout goes through the main thread and is lost where the worker ends.
- * A pipe may be non-blocking (EAGAIN): wait a little and go on. A closed pipe (EPIPE) swallows the rest.
- */
-function writeWhole(fd: number, text: string): void {
-  let bytes = Buffer.from(text, 'utf8')
-  while (bytes.length > 0) {
+  /** A pipe may be non-blocking: where it is full (EAGAIN) the rest is tried again later. Nobody reads it: dropped. */
+  #writeOut(): void {
     try {
-      bytes = bytes.subarray(writeSync(fd, bytes))
+      while (this.#unwritten.length > 0) {
+        this.#unwritten = this.#unwritten.subarray(writeSync(this.#fd, this.#unwritten))
+      }
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
-      if (code === 'EPIPE') return
-      if (code !== 'EAGAIN') throw error
-      Atomics.wait(pauseCell, 0, 0, 1)
+      if (code === 'EPIPE') this.#unwritten = new Uint8Array()
+      else if (code === 'EAGAIN') this.#tryLater()
+      else throw error
     }
   }
-}
 
-const pauseCell = new Int32Array(new SharedArrayBuffer(4))
+  #tryLater(): void {
+    if (this.#retry !== undefined) return
+    const hold = this.#context.holdAsync()
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined
+      hold.release()
+      this.#context.post(() => this.endOfBatch())
+    }, retryMs)
+  }
+}

@@ -46,6 +46,19 @@ test('an import of a value from a later folder is caught, from an earlier one no
   expect(found).toEqual([`src/data/planted.ts: ${restricted}`])
 })
 
+test('a folder within a folder keeps to the same order, and may import from the one around it', () => {
+  const exported = 'export const x: number = 1\n'
+  const found = lint({
+    'src/data/deep/planted.ts': "import { x } from '../../runtime/x.ts'\nexport const y: number = x\n",
+    'src/data/deep/entry.ts': "import { x } from '../../index.ts'\nexport const y: number = x\n",
+    'src/data/deep/allowed.ts': "import { x } from '../x.ts'\nexport const y: number = x\n",
+    'src/data/x.ts': exported,
+    'src/runtime/x.ts': exported,
+    'src/index.ts': exported,
+  })
+  expect(found.toSorted()).toEqual([`src/data/deep/entry.ts: ${restricted}`, `src/data/deep/planted.ts: ${restricted}`])
+})
+
 test('a type from a later folder passes only where the folder holds contracts', () => {
   const found = lint({
     'src/data/contract-type.ts': "import type { X } from '../operators/x.ts'\nexport type Y = X\n",

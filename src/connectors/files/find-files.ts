@@ -3,7 +3,7 @@
  * Folders are searched recursively; names that begin with `.` or `_` are left out there, as Flink does (they are
  * unfinished or hidden), unless the user names them.
  */
-import { globSync, readdirSync, type Stats, statSync } from 'node:fs'
+import { type Dirent, globSync, readdirSync, type Stats, statSync } from 'node:fs'
 import { resolve, sep } from 'node:path'
 import { MillraceError } from '../../common/errors.ts'
 import { sourceError } from './source-error.ts'
@@ -68,16 +68,12 @@ function folderFiles(folder: string): FoundFile[] {
   return files
 }
 
-function entriesOf(path: string): ReturnType<typeof readEntries> {
+function entriesOf(path: string): Dirent[] {
   try {
-    return readEntries(path)
+    return readdirSync(path, { withFileTypes: true })
   } catch (error) {
     throw sourceError(path, error)
   }
-}
-
-function readEntries(path: string): import('node:fs').Dirent[] {
-  return readdirSync(path, { withFileTypes: true })
 }
 
 function statIfThere(path: string): Stats | undefined {
