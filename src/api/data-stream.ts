@@ -7,19 +7,32 @@
  *    partitioners make no node.
  * 2. Streams are immutable; the chain controls of SingleOutputStream change the node that made the stream.
  */
+import { maxParallelismMax } from '../common/limits.ts'
 import type { Sink } from '../connectors/sink.ts'
 import type { TypeInformation } from '../data/types.ts'
 import type { OutputTag } from '../operators/output-tag.ts'
-import type { DraftNode, Upstream } from '../plan/stream-graph-builder.ts'
+import type { Collector } from '../operators/process-context.ts'
+import { type ProcessElement, type ProcessFunction, ProcessOperator } from '../operators/process-operator.ts'
+import type { RichFlatMapFunction } from '../operators/rich-inline.ts'
+import { TimestampsAndWatermarksOperator } from '../operators/timestamps-and-watermarks-operator.ts'
+import { checkParallelism, type DraftNode, type NodeOptions, type Upstream } from '../plan/stream-graph-builder.ts'
 import type { NodeBody, Partitioning } from '../plan/stream-graph.ts'
-import { MillraceError } from '../common/errors.ts'
-import { maxParallelismMax } from '../common/limits.ts'
-import { checkParallelism, type NodeOptions } from '../plan/stream-graph-builder.ts'
-import { type Selector, selectorOf } from './field-access.ts'
-import { type Collector, collecting } from './functions.ts'
-import { KeyedStream } from './keyed-stream.ts'
-import { mainOutput, type StreamContext } from './stream-context.ts'
+import type { WatermarkStrategy } from '../time/watermark-strategy.ts'
+import { ConnectedStreams, requireSameJob } from './connected-streams.ts'
 import { DataStreamSink } from './data-stream-sink.ts'
+import { type Selector, selectorOf } from './field-access.ts'
+import {
+  type FilterFunction,
+  filterBody,
+  type FlatMapFunction,
+  flatMapBody,
+  type MapFunction,
+  mapBody,
+  operatorBody,
+} from './inline-functions.ts'
+import { KeyedStream } from './keyed-stream.ts'
+import { PartitionWindowedStream } from './partition-windowed-stream.ts'
+import { mainOutput, type StreamContext } from './stream-context.ts'
 
 export class DataStream<T> {
   /** @internal */
@@ -35,23 +48,40 @@ export class DataStream<T> {
   }
 
   /** One result per record. */
-  map<R>(map: (value: T) => R): SingleOutputStream<R> {
-    return this.#inline('Map', 'map', map)
+  map<R>(map: MapFunction<T, R>): SingleOutputStream<R> {
+    return this.transform<R>('Map', mapBody(map))
   }
 
   /** Any number of results per record: returned as an iterable, or given to the collector. */
   flatMap<R>(flatMap: (value: T) => Iterable<R>): SingleOutputStream<R>
-  flatMap<R>(flatMap: (value: T, collector: Collector<R>) => void): SingleOutputStream<R>
-  flatMap<R>(flatMap: (value: T, collector: Collector<R>) => Iterable<R> | void): SingleOutputStream<R> {
-    const apply = flatMap.length >= 2 ? collecting<T, R>(flatMap) : flatMap
-    return this.#inline('Flat Map', 'flatMap', apply as (value: T) => Iterable<R>)
+  flatMap<R>(flatMap: ((value: T, out: Collector<R>) => void) | RichFlatMapFunction<T, R>): SingleOutputStream<R>
+  flatMap<R>(flatMap: FlatMapFunction<T, R>): SingleOutputStream<R> {
+    return this.transform<R>('Flat Map', flatMapBody(flatMap))
   }
 
   /** Keeps the records for which the function is true. */
   filter<S extends T>(filter: (value: T) => value is S): SingleOutputStream<S>
-  filter(filter: (value: T) => boolean): SingleOutputStream<T>
-  filter(filter: (value: T) => boolean): SingleOutputStream<T> {
-    return this.#inline<T>('Filter', 'filter', filter, this.type)
+  filter(filter: FilterFunction<T>): SingleOutputStream<T>
+  filter(filter: FilterFunction<T>): SingleOutputStream<T> {
+    return this.transform<T>('Filter', filterBody(filter), { outputType: this.type })
+  }
+
+  /** Any number of results per record, side outputs, time. For keyed state and timers: `keyBy(…).process(…)`. */
+  process<R>(process: ProcessFunction<T, R> | ProcessElement<T, R>): SingleOutputStream<R> {
+    return this.transform<R>(
+      'Process',
+      operatorBody(() => new ProcessOperator(process)),
+    )
+  }
+
+  /** Stamps records and makes watermarks of them; best directly at the source: `env.source(source, strategy)`. */
+  assignTimestampsAndWatermarks(strategy: WatermarkStrategy<T>): SingleOutputStream<T> {
+    const body = {
+      ...operatorBody(() => new TimestampsAndWatermarksOperator(strategy)),
+      createForBatch: operatorBody(() => new TimestampsAndWatermarksOperator(strategy, { emitsPeriodically: false }))
+        .create,
+    }
+    return this.transform<T>('Timestamps/Watermarks', body, { outputType: this.type })
   }
 
   /**
@@ -64,9 +94,19 @@ export class DataStream<T> {
     return new KeyedStream<T, K>(this.context, this.upstreams, selectorOf(selector), this.type, keyType)
   }
 
+  /** Reads this stream and another in one operator. */
+  connect<U>(other: DataStream<U>): ConnectedStreams<T, U> {
+    return new ConnectedStreams<T, U>(this, other)
+  }
+
+  /** All records of each subtask as one window that ends with the input. */
+  fullWindowPartition(): PartitionWindowedStream<T> {
+    return new PartitionWindowedStream(this.context, this.upstreams, this.type)
+  }
+
   /** The records of all streams, in no particular order between them. */
   union(...others: readonly DataStream<T>[]): DataStream<T> {
-    for (const other of others) this.requireSameJob(other)
+    for (const other of others) requireSameJob(this, other)
     return new DataStream(
       this.context,
       [this, ...others].flatMap((stream) => stream.upstreams),
@@ -129,20 +169,6 @@ export class DataStream<T> {
   /** Adds an operator with this stream as its only input. */
   protected transform<R>(name: string, body: NodeBody, options?: NodeOptions): SingleOutputStream<R> {
     return this.context.streamOf<R>(this.context.graph.add(name, body, [this.upstreams], options))
-  }
-
-  protected requireSameJob(other: { readonly context: StreamContext }): void {
-    if (other.context === this.context) return
-    throw new MillraceError('MR_PLAN_INVALID', 'streams of different environments cannot be combined')
-  }
-
-  #inline<R>(
-    name: string,
-    kind: 'map' | 'filter' | 'flatMap',
-    apply: (value: T) => unknown,
-    outputType?: TypeInformation<R>,
-  ): SingleOutputStream<R> {
-    return this.transform<R>(name, { kind: 'inline', stage: { kind, apply } }, { outputType })
   }
 }
 

@@ -1,25 +1,39 @@
 /**
- * Field names as functions. Each function is compiled by itself, so that its property access stays monomorphic however
- * many fields a job uses.
+ * Field names as functions, and their types. Each function is compiled by itself, so that its property access stays
+ * monomorphic however many fields a job uses.
  */
 import type { KeySelector } from '../plan/stream-graph.ts'
 
-/** Names of T's fields whose values are numbers (or bigints). */
-export type NumericField<T> = {
-  [F in keyof T]-?: NonNullable<T[F]> extends number | bigint ? F : never
-}[keyof T] &
-  string
+type Depth = readonly unknown[]
+type Leaf = number | bigint | string | boolean | Date | null | undefined
 
-/** Names of T's fields whose values can be compared. */
-export type ComparableField<T> = {
-  [F in keyof T]-?: NonNullable<T[F]> extends number | bigint | string | Date | boolean ? F : never
-}[keyof T] &
-  string
+/** Names of T's fields whose values are V: `count`, nested `bid.price`, tuple index 1. At most four levels. */
+export type FieldOf<T, V, D extends Depth = [0, 0, 0, 0]> = D extends readonly [unknown, ...infer Rest]
+  ? T extends readonly unknown[]
+    ? TupleIndex<T, V>
+    : {
+        [F in keyof T & string]-?: NonNullable<T[F]> extends V
+          ? F
+          : T[F] extends Leaf | readonly unknown[]
+            ? never
+            : `${F}.${FieldOf<NonNullable<T[F]>, V, Rest> & string}`
+      }[keyof T & string]
+  : never
+
+type TupleIndex<T extends readonly unknown[], V> = {
+  [I in keyof T]: T[I] extends V ? (I extends `${infer N extends number}` ? N : never) : never
+}[number]
+
+/** Fields that can be added up. */
+export type NumericField<T> = FieldOf<T, number | bigint>
+
+/** Fields that can be compared. */
+export type ComparableField<T> = FieldOf<T, number | bigint | string | boolean | Date>
 
 /** A function, or the name of a field. */
 export type Selector<T, K> = ((value: T) => K) | (keyof T & string)
 
-/** `(value) => value.field`, from a schema's or program's field name only, never from data. */
+/** `(value) => value.field`, from a program's field name only, never from data. */
 export function fieldReader(field: string): (value: never) => unknown {
   // The name is quoted by JSON.stringify, so that it cannot leave the property access.
   return new Function('value', `return value[${JSON.stringify(field)}]`) as (value: never) => unknown
