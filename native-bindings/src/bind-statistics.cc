@@ -1,0 +1,69 @@
+#include "async-task.h"
+#include "bindings.h"
+#include "database-handle.h"
+
+namespace millrace {
+
+namespace {
+
+// latestSequence(handle): number of the newest write.
+napi_value latestSequence(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info, 1);
+  std::shared_ptr<Database> database = databaseArgument(arguments, 0);
+  if (!arguments.ok()) return nullptr;
+  Database::Use use(database.get());
+  if (!use) {
+    throwStatus(env, closedStatus());
+    return nullptr;
+  }
+  return makeNumber(env, static_cast<double>(database->db()->GetLatestSequenceNumber()));
+}
+
+// property(handle, name): one of RocksDB's whole-number properties, -1 where there is none of that name.
+napi_value property(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info, 2);
+  std::shared_ptr<Database> database = databaseArgument(arguments, 0);
+  const std::string name = arguments.text(1);
+  if (!arguments.ok()) return nullptr;
+  Database::Use use(database.get());
+  if (!use) {
+    throwStatus(env, closedStatus());
+    return nullptr;
+  }
+  uint64_t value = 0;
+  const bool known = database->db()->GetIntProperty(name, &value);
+  return makeNumber(env, known ? static_cast<double>(value) : -1);
+}
+
+class CompactTask : public AsyncTask {
+ public:
+  explicit CompactTask(std::shared_ptr<Database> database) : database_(std::move(database)) {}
+
+ protected:
+  rocksdb::Status run() override {
+    Database::Use use(database_.get());
+    if (!use) return closedStatus();
+    return database_->db()->CompactRange(rocksdb::CompactRangeOptions(), nullptr, nullptr);
+  }
+
+ private:
+  std::shared_ptr<Database> database_;
+};
+
+// compact(handle): Promise<void>. Everything into one sorted run; tests and benches only.
+napi_value compact(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info, 1);
+  std::shared_ptr<Database> database = databaseArgument(arguments, 0);
+  if (!arguments.ok()) return nullptr;
+  return AsyncTask::start(env, "millrace:rocksdb:compact", std::make_unique<CompactTask>(std::move(database)));
+}
+
+}  // namespace
+
+void exportStatistics(napi_env env, napi_value exports) {
+  addFunction(env, exports, "latestSequence", latestSequence);
+  addFunction(env, exports, "property", property);
+  addFunction(env, exports, "compact", compact);
+}
+
+}  // namespace millrace

@@ -1,0 +1,70 @@
+#include "database-options.h"
+
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+
+#include "shared-memory.h"
+
+namespace millrace {
+
+namespace {
+
+constexpr double kBloomBitsPerKey = 10;
+constexpr size_t kBlockBytes = 4096;
+// Sorted runs before a compaction: fewer cost writes, more cost reads.
+constexpr int kSortedRunsMax = 8;
+constexpr int kBackgroundJobs = 2;
+
+rocksdb::CompressionType compressionOf(const std::string& name) {
+  if (name == "lz4") return rocksdb::kLZ4Compression;
+  if (name == "zstd") return rocksdb::kZSTD;
+  return rocksdb::kNoCompression;
+}
+
+rocksdb::BlockBasedTableOptions tableOptions(const OpenSettings& settings, const SharedMemory& memory) {
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = memory.blockCache;
+  table.block_size = kBlockBytes;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kBloomBitsPerKey));
+  table.format_version = 5;
+  if (settings.metadataInCache) {
+    table.cache_index_and_filter_blocks = true;
+    table.cache_index_and_filter_blocks_with_high_priority = true;
+    table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+    table.partition_filters = true;
+    table.metadata_cache_options.top_level_index_pinning = rocksdb::PinningTier::kAll;
+  }
+  return table;
+}
+
+}  // namespace
+
+rocksdb::Options makeOptions(const OpenSettings& settings) {
+  const SharedMemory memory = sharedMemory(settings.blockCacheBytes, settings.writeBufferBytes);
+  rocksdb::Options options;
+  options.create_if_missing = true;
+  options.compression = compressionOf(settings.compression);
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(tableOptions(settings, memory)));
+  options.write_buffer_manager = memory.writeBuffers;
+  options.max_background_jobs = kBackgroundJobs;
+  options.max_open_files = -1;  // table readers stay open: no table cache look-up per read
+  options.allow_mmap_reads = settings.mmapReads;
+
+  options.compaction_style = rocksdb::kCompactionStyleUniversal;
+  options.level0_file_num_compaction_trigger = kSortedRunsMax;
+  options.compaction_options_universal.max_size_amplification_percent = 200;
+  // Ingested files never stall: the spilling side waits for its own work.
+  options.level0_slowdown_writes_trigger = 1 << 20;
+  options.level0_stop_writes_trigger = 1 << 20;
+
+  options.info_log_level = rocksdb::InfoLogLevel::ERROR_LEVEL;
+  options.keep_log_file_num = 1;
+  options.stats_dump_period_sec = 0;
+  options.stats_persist_period_sec = 0;
+  // Durability comes from checkpoints: nothing here needs to survive a power cut.
+  options.avoid_flush_during_shutdown = true;
+  options.use_fsync = false;
+  return options;
+}
+
+}  // namespace millrace

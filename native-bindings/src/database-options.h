@@ -1,0 +1,23 @@
+// The options every database is opened with, and why.
+#pragma once
+
+#include <rocksdb/options.h>
+
+#include <cstddef>
+#include <string>
+
+namespace millrace {
+
+struct OpenSettings {
+  size_t blockCacheBytes = 0;   // of the process, shared
+  size_t writeBufferBytes = 0;  // of the process, shared
+  std::string compression;      // none | lz4 | zstd
+  // Index and filter blocks are partitioned and charged to the block cache, for states that far exceed memory. Otherwise
+  // they stay in memory outside the cache: 1.5 bytes a key.
+  bool metadataInCache = false;
+  bool mmapReads = false;
+};
+
+rocksdb::Options makeOptions(const OpenSettings& settings);
+
+}  // namespace millrace

@@ -1,0 +1,27 @@
+#include "shared-memory.h"
+
+#include <mutex>
+
+namespace millrace {
+
+namespace {
+// Two bits: four shards. More and smaller shards collapse once index and filter blocks live in the cache.
+constexpr int kCacheShardBits = 2;
+
+std::mutex guard;
+SharedMemory* shared = nullptr;
+}  // namespace
+
+SharedMemory sharedMemory(size_t blockCacheBytes, size_t writeBufferBytes) {
+  std::lock_guard<std::mutex> lock(guard);
+  if (shared == nullptr) {
+    shared = new SharedMemory();
+    shared->blockCache = rocksdb::NewLRUCache(blockCacheBytes, kCacheShardBits);
+    shared->writeBuffers = std::make_shared<rocksdb::WriteBufferManager>(writeBufferBytes, shared->blockCache);
+  }
+  if (shared->blockCache->GetCapacity() < blockCacheBytes) shared->blockCache->SetCapacity(blockCacheBytes);
+  if (shared->writeBuffers->buffer_size() < writeBufferBytes) shared->writeBuffers->SetBufferSize(writeBufferBytes);
+  return *shared;
+}
+
+}  // namespace millrace
