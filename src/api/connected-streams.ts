@@ -20,6 +20,7 @@ export interface ConnectableStream {
   readonly upstreams: readonly Upstream[]
 }
 
+/** Two streams of different types that one function reads, each through its own method. */
 export class ConnectedStreams<In1, In2> {
   readonly #first: ConnectableStream
   readonly #second: ConnectableStream

@@ -2,6 +2,7 @@
 import { maxParallelismMax } from '../common/limits.ts'
 import { checkParallelism, type DraftNode } from '../plan/stream-graph-builder.ts'
 
+/** The end of a stream: name, uid and parallelism of a sink can be set. */
 export class DataStreamSink {
   readonly #node: DraftNode
 

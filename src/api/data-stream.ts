@@ -34,6 +34,7 @@ import { KeyedStream } from './keyed-stream.ts'
 import { PartitionWindowedStream } from './partition-windowed-stream.ts'
 import { mainOutput, type StreamContext } from './stream-context.ts'
 
+/** A stream of records of type T: what a program's operations start from and lead to. Immutable. */
 export class DataStream<T> {
   /** @internal */
   readonly context: StreamContext

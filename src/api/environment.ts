@@ -14,6 +14,7 @@ import type { WatermarkStrategy } from '../time/watermark-strategy.ts'
 import { SingleOutputStream } from './data-stream.ts'
 import type { StreamContext } from './stream-context.ts'
 
+/** How checkpoints are taken; what is left out comes from the configuration. */
 export interface CheckpointSettings {
   readonly mode?: 'exactly-once' | 'at-least-once'
   readonly timeoutMs?: number
@@ -34,6 +35,7 @@ export interface EnvironmentSettings {
   readonly parallelism: number
 }
 
+/** What a job's program is written against: sources, settings, parameters. One is made for every build of the graph. */
 export class StreamExecutionEnvironment {
   /** The program's parameters. */
   readonly parameters: Parameters

@@ -11,8 +11,11 @@ import {
 } from '../operators/rich-inline.ts'
 import type { NodeBody } from '../plan/stream-graph.ts'
 
+/** One result per record: a function, or an object with a life cycle. */
 export type MapFunction<T, R> = ((value: T) => R) | RichMapFunction<T, R>
+/** Decides which records stay: a function, or an object with a life cycle. */
 export type FilterFunction<T> = ((value: T) => boolean) | RichFilterFunction<T>
+/** Any number of results per record: returned, or given to the collector; or an object with a life cycle. */
 export type FlatMapFunction<T, R> =
   | ((value: T) => Iterable<R>)
   | ((value: T, out: Collector<R>) => void)

@@ -6,6 +6,7 @@ import { asMillraceError, MillraceError } from '../common/errors.ts'
 import type { JobDefinition } from '../plan/job-definition.ts'
 import { StreamExecutionEnvironment } from './environment.ts'
 
+/** Settings of a job that its program fixes. */
 export interface JobOptions {
   /** Under the command line's `-D`, under what the program configures in code. */
   readonly configuration?: ConfigurationValues

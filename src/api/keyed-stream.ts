@@ -14,6 +14,7 @@ import type { StreamContext } from './stream-context.ts'
 
 type OperatorBody = NodeBody & { readonly kind: 'operator' }
 
+/** A stream dealt out by key: equal keys meet in one subtask, and functions on it may keep state per key. */
 export class KeyedStream<T, K> {
   /** @internal */
   readonly context: StreamContext

@@ -17,6 +17,7 @@ import { type Selector, selectorOf } from './field-access.ts'
 import { operatorBody } from './inline-functions.ts'
 import type { StreamContext } from './stream-context.ts'
 
+/** All records of each subtask as one window, computed at the end of the input. */
 export class PartitionWindowedStream<T> {
   readonly #context: StreamContext
   readonly #upstreams: readonly Upstream[]

@@ -68,6 +68,7 @@ export interface ConfigOptions {
   readonly exponentialAttempts: ConfigOption<number | undefined>
 }
 
+/** Every option: key, default, form and meaning. */
 export const configOptions: ConfigOptions = {
   // --- parallelism and plan ---
   parallelism: integerOption(

@@ -7,12 +7,14 @@ import type { ConfigOption } from './config-option.ts'
 import { MillraceError } from './errors.ts'
 import { nearestName } from './nearest-name.ts'
 
+/** Configuration as programs write it: option keys and plain values. */
 export type ConfigurationValues = Readonly<Record<string, string | number | boolean>>
 
 const optionsByKey: ReadonlyMap<string, ConfigOption<unknown>> = new Map(
   Object.values(configOptions).map((option) => [option.key, option as ConfigOption<unknown>]),
 )
 
+/** Configuration values by Flink's keys, checked against the table of options. Immutable. */
 export class Configuration {
   static readonly empty: Configuration = new Configuration(new Map())
   readonly #values: ReadonlyMap<string, string>

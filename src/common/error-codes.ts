@@ -16,6 +16,7 @@ export interface ErrorCodeEntry {
   readonly exitCode: number
 }
 
+/** Codes of operating errors; `errorCodes` says what each means and what to do. */
 export type ErrorCode =
   | 'MR_CLI_USAGE'
   | 'MR_CONFIG_UNKNOWN_OPTION'
@@ -60,6 +61,7 @@ const USAGE = { retryable: false, httpStatus: 400, exitCode: 2 } as const
 const FAILED = { retryable: true, httpStatus: 500, exitCode: 1 } as const
 const FATAL = { retryable: false, httpStatus: 500, exitCode: 1 } as const
 
+/** What each code means, what to do, and how REST and the command line answer with it. */
 export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeEntry>> = Object.freeze({
   // --- cli and configuration ---
   MR_CLI_USAGE: { summary: 'The command line was not understood.', advice: 'See `millrace --help`.', ...USAGE },

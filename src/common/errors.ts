@@ -26,6 +26,7 @@ export interface PlainError {
   readonly cause: PlainError | undefined
 }
 
+/** An operating error. It carries a code of the one table; compare `code`, since errors cross threads. */
 export class MillraceError extends Error {
   readonly code: ErrorCode
   readonly context: ErrorContext

@@ -5,6 +5,7 @@
 import type { Progress } from '../common/progress.ts'
 import type { OperatorContext } from '../operators/operator.ts'
 
+/** Where records go: a writer in every subtask and, for output published at checkpoints, a committer. */
 export interface Sink<T, Committable = unknown, WriterState = unknown> {
   readonly name: string
   createWriter(context: OperatorContext): SinkWriter<T, Committable, WriterState>
@@ -41,6 +42,7 @@ export interface SinkWriter<T, Committable = unknown, WriterState = unknown> {
   close?(): void | Promise<void>
 }
 
+/** One committable on its way to being published, and the ways to answer for it. */
 export interface CommitRequest<Committable> {
   readonly committable: Committable
   /** How often this committable was tried before. */
@@ -50,6 +52,7 @@ export interface CommitRequest<Committable> {
   signalFailedWithKnownReason(reason: unknown): void
 }
 
+/** Publishes what writers prepared, once their checkpoint is complete. */
 export interface Committer<Committable> {
   /** Idempotent: a committable may come again after a crash. */
   commit(requests: readonly CommitRequest<Committable>[]): Promise<void>

@@ -6,6 +6,7 @@ import type { TypeInformation } from '../data/types.ts'
 import type { OperatorContext, Output } from '../operators/operator.ts'
 import type { Progress } from '../common/progress.ts'
 
+/** Where records come from: enumerates splits in the coordinator, makes readers in the slots. */
 export interface Source<T, Split = unknown> {
   /** Shown in plans, for example `fileLines(input)`. */
   readonly name: string
@@ -25,6 +26,7 @@ export interface Source<T, Split = unknown> {
   createReader(context: OperatorContext): SourceReader<T, Split>
 }
 
+/** What a source knows when it lists its splits. */
 export interface SplitEnumerationContext {
   readonly parallelism: number
 }

@@ -27,6 +27,7 @@ export interface JobRequest extends JobSettings {
 /** Resolves where the job finished; rejects with a coded error where it failed or was cancelled, all cleaned up. */
 export type ExecuteJob = (request: JobRequest) => Promise<JobResult>
 
+/** What a finished job leaves: its run time, counts per vertex, and accumulators. */
 export interface JobResult {
   readonly jobName: string
   /** 32 hex digits. */
@@ -50,6 +51,7 @@ export type JobStatus =
   | 'FAILED'
   | 'FINISHED'
 
+/** State and counts of a job while it runs. */
 export interface ProgressReport {
   readonly jobName: string
   readonly jobId: string

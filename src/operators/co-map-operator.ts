@@ -5,11 +5,13 @@ import { type Collector, type ProcessContext, processContext } from './process-c
 import { closeFunction, openFunction, type RichFunction } from './runtime-context.ts'
 import { userFunctionError } from './user-function-error.ts'
 
+/** One result per record of either stream. */
 export interface CoMapFunction<In1, In2, Out> extends RichFunction {
   map1(value: In1): Out
   map2(value: In2): Out
 }
 
+/** Any number of results per record of either stream. */
 export interface CoFlatMapFunction<In1, In2, Out> extends RichFunction {
   flatMap1(value: In1, out: Collector<Out>): void
   flatMap2(value: In2, out: Collector<Out>): void

@@ -3,6 +3,7 @@ import type { TypeInformation } from '../data/types.ts'
 
 declare const sideType: unique symbol
 
+/** Names a side output and the type of its records. */
 export interface OutputTag<T> {
   readonly id: string
   readonly type: TypeInformation<T> | undefined

@@ -8,6 +8,7 @@ export interface Collector<T> {
   collect(value: T): void
 }
 
+/** What a process function knows of the record at hand, and its side outputs. */
 export interface ProcessContext {
   /** Event time of the record or timer at hand, in ms; undefined where it has none. */
   timestamp(): number | undefined

@@ -6,8 +6,10 @@ import { type Collector, type ProcessContext, processContext } from './process-c
 import { closeFunction, openFunction, type RichFunction } from './runtime-context.ts'
 import { userFunctionError } from './user-function-error.ts'
 
+/** A process function without a life cycle. */
 export type ProcessElement<In, Out> = (value: In, context: ProcessContext, out: Collector<Out>) => void
 
+/** Sees every record with its context: timestamp, watermark, side outputs. */
 export interface ProcessFunction<In, Out> extends RichFunction {
   processElement(value: In, context: ProcessContext, out: Collector<Out>): void
 }

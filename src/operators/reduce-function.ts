@@ -9,6 +9,7 @@ export interface RichReduceFunction<T> extends RichFunction {
   reduce(left: T, right: T): T
 }
 
+/** Combines two records into one; associative, and it changes neither of them. */
 export type ReduceFunction<T> = Reduce<T> | RichReduceFunction<T>
 
 /**

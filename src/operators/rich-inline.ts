@@ -3,12 +3,15 @@ import type { Collector } from './process-context.ts'
 import { ProcessOperator } from './process-operator.ts'
 import type { RichFunction } from './runtime-context.ts'
 
+/** A map with a life cycle and a runtime context. */
 export interface RichMapFunction<In, Out> extends RichFunction {
   map(value: In): Out
 }
+/** A filter with a life cycle and a runtime context. */
 export interface RichFilterFunction<In> extends RichFunction {
   filter(value: In): boolean
 }
+/** A flatMap with a life cycle and a runtime context. */
 export interface RichFlatMapFunction<In, Out> extends RichFunction {
   flatMap(value: In, out: Collector<Out>): void
 }

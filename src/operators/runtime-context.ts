@@ -31,6 +31,7 @@ export interface KeyedStateStore {
   getAggregatingState<In, Acc, Out>(descriptor: AggregatingStateDescriptor<In, Acc, Out>): AggregatingState<In, Out>
 }
 
+/** What a function with a life cycle knows of the subtask it runs in, and its state. */
 export interface RuntimeContext extends KeyedStateStore {
   readonly task: TaskInfo
   readonly metrics: MetricGroup
@@ -44,6 +45,7 @@ export interface RuntimeContext extends KeyedStateStore {
   configuration(key: string): string | undefined
 }
 
+/** The life cycle of user functions: open before the first record, close at the end. */
 export interface RichFunction {
   open?(context: RuntimeContext): void | Promise<void>
   /** Called once, also after a failure. */

@@ -16,6 +16,7 @@ export interface JobSettings {
   readonly parallelism?: number
 }
 
+/** A job as its module exports it: what `job(…)` returns. */
 export interface JobDefinition {
   readonly kind: 'millrace-job'
   readonly name: string

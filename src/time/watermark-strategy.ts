@@ -39,6 +39,7 @@ interface Parts<T> {
   readonly emitsWatermarks: boolean
 }
 
+/** Where a stream's timestamps and watermarks come from. */
 export class WatermarkStrategy<T = unknown> {
   readonly #parts: Parts<T>
 
