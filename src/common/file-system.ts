@@ -6,6 +6,8 @@
 import { constants } from 'node:fs'
 import * as fsp from 'node:fs/promises'
 
+const readChunkBytes = 1 << 20
+
 export interface FileHandle {
   /** Appends all bytes. */
   write(bytes: Uint8Array): Promise<void>
@@ -18,6 +20,8 @@ export interface FileSystem {
   /** Opens for writing from the start; `exclusive` fails with EEXIST where the file exists, `append` keeps content. */
   open(path: string, mode: 'truncate' | 'exclusive' | 'append'): Promise<FileHandle>
   readFile(path: string): Promise<Uint8Array>
+  /** The file from the start in pieces that stay valid until the next one; for checksums of large files. */
+  readChunks?(path: string): AsyncIterable<Uint8Array>
   /** Atomic within one directory tree of one disk; durable after `syncDirectory` of the target's directory. */
   rename(from: string, to: string): Promise<void>
   link(existing: string, to: string): Promise<void>
@@ -55,6 +59,19 @@ export const nodeFileSystem: FileSystem = {
     }
   },
   readFile: (path) => fsp.readFile(path),
+  async *readChunks(path) {
+    const handle = await fsp.open(path, constants.O_RDONLY)
+    try {
+      const buffer = Buffer.allocUnsafeSlow(readChunkBytes)
+      for (;;) {
+        const { bytesRead } = await handle.read(buffer, 0, readChunkBytes)
+        if (bytesRead === 0) return
+        yield buffer.subarray(0, bytesRead)
+      }
+    } finally {
+      await handle.close()
+    }
+  },
   rename: (from, to) => fsp.rename(from, to),
   link: (existing, to) => fsp.link(existing, to),
   unlink: (path) => fsp.unlink(path),
