@@ -77,7 +77,7 @@ export async function openJobDirectory(options: OpenJobDirectoryOptions): Promis
 async function syncUpwards(fileSystem: FileSystem, directory: string): Promise<void> {
   await fileSystem.syncDirectory(directory)
   if ((await fileSystem.stat(`${directory}/${jobFileName}`)) !== undefined) return
-  for (let path = directory; path !== '/'; ) {
+  for (let path = directory; path !== '/';) {
     path = parentOf(path)
     await fileSystem.syncDirectory(path).catch(() => undefined)
   }
