@@ -6,6 +6,7 @@ import { writeSync } from 'node:fs'
 import { Progress } from '../common/progress.ts'
 import type { OperatorContext } from '../operators/operator.ts'
 import { encodeText } from './formats/encoders.ts'
+import { Alarm } from './alarm.ts'
 import type { Sink, SinkWriter } from './sink.ts'
 
 export interface PrintOptions {
@@ -42,16 +43,15 @@ function linePrefix(prefix: string | undefined, context: OperatorContext): strin
 class PrintWriter<T> implements SinkWriter<T, never, never> {
   readonly #fd: number
   readonly #prefix: string
-  readonly #context: OperatorContext
+  readonly #alarm: Alarm
   #lines: string[] = []
   /** What a full pipe did not take. */
   #unwritten: Uint8Array = new Uint8Array()
-  #retry: NodeJS.Timeout | undefined
 
   constructor(fd: number, prefix: string, context: OperatorContext) {
     this.#fd = fd
     this.#prefix = prefix
-    this.#context = context
+    this.#alarm = new Alarm(context)
   }
 
   write(value: T): void {
@@ -78,8 +78,8 @@ class PrintWriter<T> implements SinkWriter<T, never, never> {
   }
 
   close(): void {
-    clearTimeout(this.#retry)
     this.endOfBatch()
+    this.#alarm.clear()
   }
 
   /** A pipe may be non-blocking: where it is full (EAGAIN) the rest is tried again later. Nobody reads it: dropped. */
@@ -91,18 +91,8 @@ class PrintWriter<T> implements SinkWriter<T, never, never> {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
       if (code === 'EPIPE') this.#unwritten = new Uint8Array()
-      else if (code === 'EAGAIN') this.#tryLater()
+      else if (code === 'EAGAIN') this.#alarm.set(retryMs, () => this.endOfBatch())
       else throw error
     }
-  }
-
-  #tryLater(): void {
-    if (this.#retry !== undefined) return
-    const hold = this.#context.holdAsync()
-    this.#retry = setTimeout(() => {
-      this.#retry = undefined
-      hold.release()
-      this.#context.post(() => this.endOfBatch())
-    }, retryMs)
   }
 }
