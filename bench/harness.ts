@@ -31,6 +31,14 @@ export interface Ratio {
   readonly bar?: number
 }
 
+/** An absolute figure that must stay under a bar. */
+export interface Limit {
+  readonly name: string
+  readonly value: number
+  readonly max: number
+  readonly unit: string
+}
+
 export interface BenchPlan {
   readonly cases: readonly BenchCase[]
   /** What one run of a case handles, for rates. */
@@ -39,6 +47,8 @@ export interface BenchPlan {
   readonly ratios: readonly Ratio[]
   /** Extra figures known after the runs (resident set, latency), shown as they are. */
   extra?(): Readonly<Record<string, number | string>>
+  /** Absolute bars, known after the runs. */
+  limits?(): readonly Limit[]
   dispose?(): void | Promise<void>
 }
 
@@ -65,6 +75,7 @@ export interface BenchReport {
   readonly unit: string
   readonly rows: readonly BenchRow[]
   readonly ratios: readonly { name: string; value: number; bar: number | undefined; isMet: boolean | undefined }[]
+  readonly limits: readonly (Limit & { readonly isMet: boolean })[]
   readonly extra: Readonly<Record<string, number | string>>
   readonly machine: Readonly<Record<string, number | string>>
   readonly versions: Readonly<Record<string, string>>
@@ -94,6 +105,7 @@ export async function runBench(bench: Bench, size: BenchSize, runs: number = ben
       unit: plan.unit,
       rows,
       ratios: plan.ratios.map((ratio) => evaluate(ratio, seconds)),
+      limits: (plan.limits?.() ?? []).map((limit) => ({ ...limit, isMet: limit.value <= limit.max })),
       extra: plan.extra?.() ?? {},
       machine: describeMachine(),
       versions: { node: process.versions.node, v8: process.versions.v8 },
@@ -119,7 +131,8 @@ export async function main(bench: Bench): Promise<void> {
   const report = await runBench(bench, values.size, Number(values.runs))
   if (values.save) save(report)
   console.log(values.json ? JSON.stringify(report) : format(bench, report))
-  if (values.size === 'full' && report.ratios.some((ratio) => ratio.isMet === false)) process.exitCode = 1
+  const isMissed = [...report.ratios, ...report.limits].some((bar) => bar.isMet === false)
+  if (values.size === 'full' && isMissed) process.exitCode = 1
 }
 
 export function medianOf(values: readonly number[]): number {
@@ -209,6 +222,10 @@ function format(bench: Bench, report: BenchReport): string {
   for (const ratio of report.ratios) {
     const bar = ratio.bar === undefined ? '' : `  (bar ${ratio.bar}: ${ratio.isMet ? 'met' : 'MISSED'})`
     lines.push(`${ratio.name.padEnd(width)}  ${ratio.value.toFixed(2).padStart(9)} ×${bar}`)
+  }
+  for (const { name, value, max, unit, isMet } of report.limits) {
+    const bar = `(bar ${max} ${unit}: ${isMet ? 'met' : 'MISSED'})`
+    lines.push(`${name.padEnd(width)}  ${value.toFixed(1).padStart(9)} ${unit}  ${bar}`)
   }
   const extra = Object.entries(report.extra)
   if (extra.length > 0) lines.push('')

@@ -17,6 +17,15 @@ interface Bid { auction: number; bidder: number; price: number; channel: string;
 interface Ride { id: number; driver: string; startMs: number; endMs: number }
 `
 
+/** Streams and the like that examples continue from, by name. */
+const given: Readonly<Record<string, string>> = {
+  env: "import('millrace').StreamExecutionEnvironment",
+  bids: "import('millrace').DataStream<Bid>",
+  rides: "import('millrace').DataStream<Ride>",
+  words: "import('millrace').DataStream<string>",
+  counts: "import('millrace').DataStream<{ word: string; count: number }>",
+}
+
 test('entry points only re-export, so that this test sees everything', () => {
   for (const path of Object.values(entryPoints)) {
     const rest = read(path)
@@ -100,5 +109,9 @@ function withImports(code: string): string {
     .filter((one) => new RegExp(`\\b${one.name}\\b`).test(code) && !new RegExp(`import.*\\b${one.name}\\b`).test(code))
     .filter((one) => !new RegExp(`(const|let|class|interface|type|function) ${one.name}\\b`).test(code))
     .map((one) => `import ${one.isType ? 'type ' : ''}{ ${one.name} } from '${one.specifier}'`)
-  return `${[...new Set(lines)].join('\n')}\n${preamble}\n${code}\nexport {}\n`
+  const declared = Object.entries(given)
+    .filter(([name]) => new RegExp(`(?<!\\.)\\b${name}\\.`).test(code))
+    .filter(([name]) => !new RegExp(`(const|let) ${name}\\b|\\b${name}(: [\\w<>]+)?\\) =>`).test(code))
+    .map(([name, type]) => `declare const ${name}: ${type}`)
+  return `${[...new Set([...lines, ...declared])].join('\n')}\n${preamble}\n${code}\nexport {}\n`
 }
