@@ -35,6 +35,11 @@ export interface OperatorSnapshot {
   readonly operatorState?: OperatorStateSnapshot
   /** Sources: `SourceReader.snapshot()`. */
   readonly splits?: readonly unknown[]
+  /**
+   * Sources, in acknowledgements only: indices in the split pool of this execution that the subtask had claimed before
+   * the barrier. The metadata holds what nobody had claimed (`unassignedSplits`).
+   */
+  readonly claimedSplits?: readonly number[]
   /** Sinks: `SinkWriter.snapshotState()`. */
   readonly writerStates?: readonly unknown[]
   /** Sinks: committables of this and earlier checkpoints, oldest first. */

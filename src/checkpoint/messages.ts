@@ -3,8 +3,8 @@
  * through the simulator alike.
  *
  * Rules for the slot's side
- * 1. Messages to one subtask are handled in the order sent. A source snapshots its splits and puts the barrier into its
- *    outputs while it handles `triggerCheckpoint`, before any split that is assigned after it.
+ * 1. Messages to one subtask are handled in the order sent. A source's snapshot says which splits of the pool it had
+ *    claimed when the barrier entered its outputs; what nobody had claimed by then is unassigned.
  * 2. While checkpoints are on, a subtask that has read all its input (and called `finish`) stays: it reports
  *    `subtaskEnded`, and goes on passing barriers behind its `endOfInput` and acknowledging them (snapshot.ended =
  *    true), until the job closes it. So every checkpoint is acknowledged by every subtask, and the last one (kind
@@ -12,7 +12,7 @@
  * 3. `acknowledgeCheckpoint` is sent once all files of the subtask are written and synced; what a subtask cannot write
  *    it declines. Nothing is sent twice for one (checkpoint, subtask).
  * 4. On `checkpointComplete` with `commit`: backends get notifyCheckpointComplete, operators too, and committers commit
- *    everything up to `checkpointId` (see operators/sink-committer.ts), then `checkpointCommitted` is sent. Without
+ *    everything up to `checkpointId` (see sink-committer.ts), then `checkpointCommitted` is sent. Without
  *    `commit` (plain savepoints, which are not recovered from): backends get notifyCheckpointAborted, operators nothing.
  * 5. On `checkpointAborted`: barriers of that and older checkpoints still under way are passed over; backends and
  *    operators get notifyCheckpointAborted. After an aborted `stop-suspend` sources read on.

@@ -28,6 +28,7 @@ export type ErrorCode =
   | 'MR_FORMAT_MALFORMED'
   | 'MR_SINK_FAILED'
   | 'MR_SINK_EXISTS'
+  | 'MR_SINK_COMMIT_FAILED'
   | 'MR_DATA_NOT_SERIALIZABLE'
   | 'MR_DATA_TYPE_MISMATCH'
   | 'MR_DATA_CORRUPT'
@@ -110,6 +111,11 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeEntry>> = Object.fr
     summary: 'The output path is already taken.',
     advice: 'Remove it or choose another path.',
     ...USAGE,
+  },
+  MR_SINK_COMMIT_FAILED: {
+    summary: 'A prepared transaction of a sink cannot be committed.',
+    advice: 'Mend what the cause names and run the same command again: the transaction is kept and committed first.',
+    ...FATAL,
   },
   // --- data ---
   MR_DATA_NOT_SERIALIZABLE: {
