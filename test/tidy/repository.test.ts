@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { reference } from '../../scripts/write-reference.ts'
 import { packageJson, read, root, trackedFiles } from '../support/repository.ts'
 
 const texts = trackedFiles().filter((path) => !/\.(png|gz|zst|parquet|avro|bin|sst)$/.test(path))
@@ -94,4 +95,8 @@ test('every dependency has its reason in the code map', () => {
   for (const name of Object.keys(all)) {
     expect(map, `${name} is not explained in src/README.md`).toContain(`\`${name}\``)
   }
+})
+
+test('the reference of options and error codes is up to date (npm run reference)', () => {
+  for (const [path, text] of Object.entries(reference())) expect(read(path), path).toBe(text)
 })
