@@ -131,6 +131,11 @@ export interface KeyedStateHandle {
   readonly meta: unknown
 }
 
+export interface SnapshotOptions {
+  /** Self-contained: everything is written anew and exclusively, and later increments do not refer to it. */
+  readonly isSavepoint?: boolean
+}
+
 export interface KeyedStateBackend {
   readonly kind: 'heap' | 'managed' | 'rocksdb' | 'leveldb'
   readonly keyGroupRange: KeyGroupRange
@@ -160,7 +165,7 @@ export interface KeyedStateBackend {
    * Takes a snapshot. What must be frozen is frozen before this returns (a few ms at most); the promise resolves once
    * every file is written through `sink`. At most one snapshot per backend is under way.
    */
-  snapshot(checkpointId: number, sink: SnapshotSink): Promise<KeyedStateHandle>
+  snapshot(checkpointId: number, sink: SnapshotSink, options?: SnapshotOptions): Promise<KeyedStateHandle>
   /** The checkpoint's files may serve as base of later increments. */
   notifyCheckpointComplete(checkpointId: number): void
   notifyCheckpointAborted(checkpointId: number): void

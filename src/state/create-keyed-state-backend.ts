@@ -1,0 +1,16 @@
+/** Keyed backends by the name that `state.backend.type` gives them. Those on disk are added by their folders. */
+import { MillraceError } from '../common/errors.ts'
+import { HeapBackend } from './heap/heap-backend.ts'
+import type { KeyedBackendOptions } from './keyed-backend-base.ts'
+import type { KeyedStateBackend } from './keyed-state-backend.ts'
+
+export type KeyedBackendKind = KeyedStateBackend['kind']
+
+export function createKeyedStateBackend(kind: KeyedBackendKind, options: KeyedBackendOptions): KeyedStateBackend {
+  switch (kind) {
+    case 'heap':
+      return new HeapBackend(options)
+    default:
+      throw new MillraceError('MR_STATE_BACKEND_UNAVAILABLE', `the state backend "${kind}" is not available here`)
+  }
+}

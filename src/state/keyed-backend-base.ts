@@ -1,0 +1,383 @@
+/**
+ * What all keyed backends share: the current key, the register of states, the primitives over cells, and the protocol
+ * of snapshots and restores. A backend adds cells, and how their content is frozen.
+ *
+ * Invariants
+ * 1. A state has one cell, whoever declares it; declarations that differ in kind or type are refused.
+ * 2. A restored state keeps the types that it was written with until the program declares it; then its values are
+ *    brought to the declared types, or the restore is refused.
+ */
+import type { Clock } from '../common/clock.ts'
+import { systemClock } from '../common/clock.ts'
+import { MillraceError } from '../common/errors.ts'
+import { ByteReader } from '../data/bytes.ts'
+import type { DataType, TypeInformation } from '../data/types.ts'
+import type { ValueCodec } from '../data/value-codec.ts'
+import { cellCodec } from './cell-codec.ts'
+import type { FrozenState } from './frozen-state.ts'
+import { KeyContext } from './key-context.ts'
+import type {
+  AccumulatorState,
+  AggregatingState,
+  AggregatingStateDescriptor,
+  KeyedStateBackend,
+  KeyedStateHandle,
+  KeyGroupRange,
+  ListState,
+  ListStateDescriptor,
+  MapState,
+  MapStateDescriptor,
+  Namespace,
+  ReducingState,
+  ReducingStateDescriptor,
+  SnapshotOptions,
+  ValueState,
+  ValueStateDescriptor,
+} from './keyed-state-backend.ts'
+import { AggregatingOverCell, ReducingOverCell } from './primitives/appending-over-cell.ts'
+import { ListOverCell } from './primitives/list-over-cell.ts'
+import { MapOverCell } from './primitives/map-over-cell.ts'
+import { TimeToLive, type Timed } from './primitives/time-to-live.ts'
+import { TimedListOverCell } from './primitives/timed-list.ts'
+import { TimedMapOverCell } from './primitives/timed-map.ts'
+import { type SingleValue, timedCell } from './primitives/timed-cell.ts'
+import { ValueOverCell } from './primitives/value-over-cell.ts'
+import { migrationOf } from './schema-migration.ts'
+import { SnapshotChain } from './snapshot-chain.ts'
+import {
+  BlockOp,
+  BlockReader,
+  decodeFileHeader,
+  encodeFileHeader,
+  keyCodecs,
+  snapshotFormatVersion,
+} from './snapshot-layout.ts'
+import type { SnapshotSink, SnapshotSource, StoredFile } from './snapshot-store.ts'
+import { StateAccount, type StateBudget, unlimitedBudget } from './state-budget.ts'
+import type { StateCell } from './state-cell.ts'
+import { genericType, printSpec, sameType, type StateKind, type StateSpec } from './state-spec.ts'
+import type { StateTtlConfig } from './state-ttl.ts'
+
+export interface KeyedBackendOptions {
+  readonly keyGroupRange: KeyGroupRange
+  readonly maxParallelism: number
+  /** Declared type of the keys, where there is one. A hint: keys of any type are accepted. */
+  readonly keyType?: TypeInformation<unknown>
+  /** Default: no limit. */
+  readonly budget?: StateBudget
+  /** For time to live. Default: the system's. */
+  readonly clock?: Clock
+}
+
+/** A cell that restores can fill past the current key. */
+export interface LoadableCell<V> extends StateCell<V> {
+  put(namespace: Namespace, key: unknown, keyGroup: number, value: V): void
+  removeKey(namespace: Namespace, key: unknown): void
+}
+
+interface RegisteredState {
+  spec: StateSpec
+  cell: LoadableCell<unknown>
+  /** False while a restored state waits for its declaration. */
+  isDeclared: boolean
+  ttl: TimeToLive | undefined
+}
+
+/** Chunks of a snapshot after which the event loop gets a turn. */
+const chunksPerTurn = 4
+
+export abstract class KeyedBackendBase implements KeyedStateBackend {
+  abstract readonly kind: KeyedStateBackend['kind']
+  readonly context: KeyContext
+  readonly keyGroupRange: KeyGroupRange
+  readonly maxParallelism: number
+  readonly account: StateAccount
+  readonly #clock: Clock
+  readonly #states: Map<string, RegisteredState> = new Map()
+  /** States that are cleaned up a little with every record. */
+  readonly #cleanedPerRecord: TimeToLive[] = []
+  #chain = new SnapshotChain()
+  #isSnapshotting = false
+  #isClosed = false
+
+  constructor(options: KeyedBackendOptions) {
+    this.keyGroupRange = options.keyGroupRange
+    this.maxParallelism = options.maxParallelism
+    this.context = new KeyContext(options.keyGroupRange, options.maxParallelism)
+    this.account = new StateAccount(options.budget ?? unlimitedBudget)
+    this.#clock = options.clock ?? systemClock
+  }
+
+  protected abstract createCell(spec: StateSpec): LoadableCell<unknown>
+  /** `tracks` is false for savepoints, which leave the record of changes as it is. */
+  protected abstract freeze(checkpointId: number, isFull: boolean, tracks: boolean): FrozenState
+  /** The changes of checkpoints up to this one need not be written again. */
+  protected abstract forgetPending(checkpointId: number): void
+
+  setCurrentKey(key: unknown): void {
+    this.context.setKey(key)
+    if (this.#cleanedPerRecord.length > 0) for (const ttl of this.#cleanedPerRecord) ttl.cleanUp()
+  }
+
+  currentKey(): unknown {
+    return this.context.key
+  }
+
+  currentKeyGroup(): number {
+    return this.context.keyGroup()
+  }
+
+  setCurrentNamespace(namespace: Namespace): void {
+    this.context.namespace = namespace
+  }
+
+  value<T>(descriptor: ValueStateDescriptor<T>): ValueState<T> {
+    return new ValueOverCell<T>(this.#cellOf<T>(descriptor, descriptor.type))
+  }
+
+  list<T>(descriptor: ListStateDescriptor<T>): ListState<T> {
+    const state = this.#declare(specOf(descriptor, descriptor.type), descriptor.ttl)
+    return state.ttl === undefined
+      ? new ListOverCell<T>(state.cell as StateCell<T[]>)
+      : new TimedListOverCell<T>(state.cell as StateCell<Timed<T>[]>, state.ttl)
+  }
+
+  map<UK, UV>(descriptor: MapStateDescriptor<UK, UV>): MapState<UK, UV> {
+    const spec = { ...specOf(descriptor, descriptor.valueType), mapKeyType: descriptor.keyType?.dataType ?? genericType }
+    const state = this.#declare(spec, descriptor.ttl)
+    return state.ttl === undefined
+      ? new MapOverCell<UK, UV>(state.cell as StateCell<Map<unknown, UV>>)
+      : new TimedMapOverCell<UK, UV>(state.cell as StateCell<Map<unknown, Timed<UV>>>, state.ttl)
+  }
+
+  reducing<T>(descriptor: ReducingStateDescriptor<T>): ReducingState<T> {
+    return new ReducingOverCell<T>(this.#cellOf<T>(descriptor, descriptor.type), descriptor.reduce)
+  }
+
+  aggregating<In, Acc, Out>(descriptor: AggregatingStateDescriptor<In, Acc, Out>): AggregatingState<In, Out> {
+    const type = descriptor.accumulatorType ?? descriptor.aggregate.accumulatorType
+    return new AggregatingOverCell<In, Acc, Out>(this.#cellOf<Acc>(descriptor, type), descriptor.aggregate)
+  }
+
+  accumulators<Acc>(name: string, type?: TypeInformation<Acc>): AccumulatorState<Acc> {
+    return this.#declare(specOf({ kind: 'accumulators', name }, type), undefined).cell as StateCell<Acc>
+  }
+
+  forEachKey(stateName: string, visit: (key: unknown) => void, namespace: Namespace = 0): void {
+    this.#states.get(stateName)?.cell.forEachKey(namespace, visit)
+  }
+
+  usedBytes(): number {
+    return this.account.usedBytes
+  }
+
+  entryCount(): number {
+    let count = 0
+    for (const { cell } of this.#states.values()) count += cell.entryCount()
+    return count
+  }
+
+  async snapshot(checkpointId: number, sink: SnapshotSink, options: SnapshotOptions = {}): Promise<KeyedStateHandle> {
+    if (this.#isSnapshotting) {
+      throw new MillraceError('MR_CHECKPOINT_FAILED', 'a snapshot of this backend is still under way')
+    }
+    const isSavepoint = options.isSavepoint ?? false
+    const basis = isSavepoint ? undefined : this.#chain.basis()
+    const header = encodeFileHeader({ maxParallelism: this.maxParallelism, states: this.#specs() })
+    const frozen = this.freeze(checkpointId, basis === undefined, !isSavepoint)
+    this.context.invalidate()
+    this.#isSnapshotting = true
+    try {
+      const name = `keyed-state-${this.keyGroupRange.first}-${this.keyGroupRange.last}`
+      const chunks = chunksOf(header, frozen)
+      const files: StoredFile[] = (basis ?? []).map((file) => sink.reuse(file))
+      if (basis === undefined || !frozen.isEmpty) {
+        files.push(isSavepoint ? await sink.writeExclusive(name, chunks) : await sink.writeShared(name, chunks))
+      }
+      if (!isSavepoint) this.#chain.record(checkpointId, files)
+      return {
+        backend: this.kind,
+        formatVersion: snapshotFormatVersion,
+        keyGroupRange: this.keyGroupRange,
+        files,
+        meta: { layout: 'blocks' },
+      }
+    } finally {
+      frozen.close()
+      this.#isSnapshotting = false
+    }
+  }
+
+  notifyCheckpointComplete(checkpointId: number): void {
+    if (this.#chain.complete(checkpointId)) this.forgetPending(checkpointId)
+  }
+
+  notifyCheckpointAborted(checkpointId: number): void {
+    this.#chain.abort(checkpointId)
+  }
+
+  async restore(handles: readonly KeyedStateHandle[], source: SnapshotSource): Promise<void> {
+    for (const handle of handles) {
+      if (handle.keyGroupRange.last < this.keyGroupRange.first) continue
+      if (handle.keyGroupRange.first > this.keyGroupRange.last) continue
+      for (const file of handle.files) this.#loadFile(await source.read(file), file.path)
+    }
+    this.context.invalidate()
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#states.clear()
+    this.#cleanedPerRecord.length = 0
+    this.account.close()
+  }
+
+  protected *cells(): Generator<LoadableCell<unknown>> {
+    for (const state of this.#states.values()) yield state.cell
+  }
+
+  /** Index of each state in the schema of a file that is begun now. */
+  protected stateIndexes(): ReadonlyMap<string, number> {
+    return new Map([...this.#states.keys()].map((name, i) => [name, i]))
+  }
+
+  /** Takes what has expired out of a value for a full snapshot, where the state is declared so. */
+  protected pruneOf(name: string): ((value: unknown) => unknown) | undefined {
+    const ttl = this.#states.get(name)?.ttl
+    return ttl === undefined || !ttl.prunesFullSnapshots ? undefined : (value) => ttl.keep(value)
+  }
+
+  #specs(): StateSpec[] {
+    return [...this.#states.values()].map((state) => state.spec)
+  }
+
+  #cellOf<T>(
+    descriptor: { readonly kind: StateKind; readonly name: string; readonly ttl?: StateTtlConfig },
+    type: TypeInformation<T> | undefined,
+  ): SingleValue<T> {
+    const state = this.#declare(specOf(descriptor, type), descriptor.ttl)
+    if (state.ttl !== undefined) return timedCell<T>(state.cell as StateCell<Timed<T>>, state.ttl)
+    return state.cell as StateCell<T>
+  }
+
+  #declare(spec: StateSpec, ttlConfig: StateTtlConfig | undefined): RegisteredState {
+    const found = this.#states.get(spec.name)
+    if (found === undefined) return this.#register(spec, ttlConfig, true)
+    if (found.isDeclared) checkSameDeclaration(found.spec, spec)
+    else this.#adopt(found, spec)
+    if (found.ttl === undefined && ttlConfig !== undefined) this.#addTtl(found, ttlConfig)
+    return found
+  }
+
+  #register(spec: StateSpec, ttlConfig: StateTtlConfig | undefined, isDeclared: boolean): RegisteredState {
+    const state: RegisteredState = { spec, cell: this.createCell(spec), isDeclared, ttl: undefined }
+    this.#states.set(spec.name, state)
+    if (ttlConfig !== undefined) this.#addTtl(state, ttlConfig)
+    return state
+  }
+
+  #addTtl(state: RegisteredState, config: StateTtlConfig): void {
+    const ttl = new TimeToLive(config, this.#clock, state.cell)
+    state.ttl = ttl
+    if (config.incrementalCleanup?.runPerRecord === true) this.#cleanedPerRecord.push(ttl)
+  }
+
+  /** A restored state is declared: its values are brought to the declared types. */
+  #adopt(restored: RegisteredState, declared: StateSpec): void {
+    const migrate = migrationOf(restored.spec, declared, this.#clock)
+    restored.isDeclared = true
+    if (migrate === undefined) {
+      restored.spec = declared
+      return
+    }
+    const old = restored.cell
+    const cell = this.createCell(declared)
+    for (const namespace of old.namespaces()) {
+      old.forEachKey(namespace, (key, value) => {
+        cell.put(namespace, key, this.context.checkedGroupOf(key), migrate(value))
+      })
+      old.dropNamespace(namespace)
+    }
+    restored.cell = cell
+    restored.spec = declared
+    this.#chain = new SnapshotChain()
+  }
+
+  #loadFile(bytes: Uint8Array, path: string): void {
+    const input = new ByteReader(bytes)
+    const schema = decodeFileHeader(input, path)
+    if (schema.maxParallelism !== this.maxParallelism) {
+      throw new MillraceError(
+        'MR_CHECKPOINT_INCOMPATIBLE',
+        `${path} was written with max parallelism ${schema.maxParallelism}, the program has ${this.maxParallelism}`,
+      )
+    }
+    const states = schema.states.map((spec) => this.#restoredState(spec))
+    const codecs = schema.states.map((spec) => cellCodec(spec))
+    const block = new BlockReader(bytes, input.position)
+    while (block.next()) {
+      const cell = states[block.state]!.cell
+      if (block.op === BlockOp.DropNamespace) cell.dropNamespace(block.namespace)
+      else this.loadBlock(block, cell, block.op === BlockOp.Upsert ? codecs[block.state]! : undefined)
+    }
+  }
+
+  #restoredState(spec: StateSpec): RegisteredState {
+    const found = this.#states.get(spec.name)
+    if (found === undefined) return this.#register(spec, undefined, false)
+    checkSameDeclaration(found.spec, spec)
+    return found
+  }
+
+  /** Puts the entries of a block that belong here into a cell; without a codec, removes them. */
+  protected loadBlock(block: BlockReader, cell: LoadableCell<unknown>, codec: ValueCodec | undefined): void {
+    const keyCodec = keyCodecs[block.keyClass]!
+    const { first, last } = this.keyGroupRange
+    for (let i = 0; i < block.count; i++) {
+      const keyGroup = block.keyGroup(i)
+      const key = keyCodec.decode(block.keys)
+      const isOurs = keyGroup >= first && keyGroup <= last
+      if (codec === undefined) {
+        if (isOurs) cell.removeKey(block.namespace, key)
+        continue
+      }
+      const value = codec.decode(block.values)
+      if (isOurs) cell.put(block.namespace, key, keyGroup, value)
+    }
+  }
+}
+
+async function* chunksOf(header: Uint8Array, frozen: FrozenState): AsyncGenerator<Uint8Array> {
+  yield header
+  let count = 0
+  for (const block of frozen.blocks()) {
+    yield block
+    if (++count % chunksPerTurn === 0) await new Promise<void>((resolve) => setImmediate(resolve))
+  }
+}
+
+function specOf(
+  descriptor: { readonly kind: StateKind; readonly name: string; readonly ttl?: StateTtlConfig },
+  type: TypeInformation<unknown> | undefined,
+): StateSpec {
+  const dataType: DataType = type?.dataType ?? genericType
+  return { name: descriptor.name, kind: descriptor.kind, type: dataType, isTimed: descriptor.ttl !== undefined }
+}
+
+function checkSameDeclaration(known: StateSpec, spec: StateSpec): void {
+  const isSame =
+    known.kind === spec.kind &&
+    known.isTimed === spec.isTimed &&
+    sameType(known.type, spec.type) &&
+    sameType(known.mapKeyType ?? genericType, spec.mapKeyType ?? genericType)
+  if (isSame) return
+  throw new MillraceError(
+    'MR_STATE_CONFLICT',
+    `state "${spec.name}" is declared as ${describe(known)} and again as ${describe(spec)}`,
+  )
+}
+
+function describe(spec: StateSpec): string {
+  return printSpec(spec) + (spec.isTimed ? ' with a time to live' : '')
+}

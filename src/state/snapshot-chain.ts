@@ -1,0 +1,48 @@
+/**
+ * The files that make up the state of the last completed checkpoint: a base and the deltas written since. Decides when
+ * a checkpoint writes a new base instead of one more delta.
+ *
+ * Invariant: a delta refers to a completed checkpoint's files only; what a failed or unconfirmed checkpoint wrote is
+ * written again.
+ */
+import type { StoredFile } from './snapshot-store.ts'
+
+/** A new base is written once the deltas are as large as the base, so reading a chain costs at most twice its base. */
+const deltaToBaseMax = 1
+const deltaCountMax = 200
+
+interface Recorded {
+  readonly checkpointId: number
+  readonly files: readonly StoredFile[]
+}
+
+export class SnapshotChain {
+  #confirmed: readonly StoredFile[] | undefined
+  #unconfirmed: Recorded[] = []
+
+  /** Files of the last completed checkpoint; undefined where a full snapshot is due. */
+  basis(): readonly StoredFile[] | undefined {
+    const files = this.#confirmed
+    if (files === undefined) return undefined
+    const [base, ...deltas] = files
+    const deltaBytes = deltas.reduce((sum, file) => sum + file.bytes, 0)
+    if (base === undefined || deltas.length >= deltaCountMax) return undefined
+    return deltaBytes > base.bytes * deltaToBaseMax ? undefined : files
+  }
+
+  record(checkpointId: number, files: readonly StoredFile[]): void {
+    this.#unconfirmed.push({ checkpointId, files })
+  }
+
+  complete(checkpointId: number): boolean {
+    const found = this.#unconfirmed.find((recorded) => recorded.checkpointId === checkpointId)
+    if (found === undefined) return false
+    this.#confirmed = found.files
+    this.#unconfirmed = this.#unconfirmed.filter((recorded) => recorded.checkpointId > checkpointId)
+    return true
+  }
+
+  abort(checkpointId: number): void {
+    this.#unconfirmed = this.#unconfirmed.filter((recorded) => recorded.checkpointId !== checkpointId)
+  }
+}

@@ -1,0 +1,225 @@
+/**
+ * Layout of the files that keyed state is snapshotted into. The only file that knows it. Little-endian.
+ *
+ *   file    ┌ magic u32 ┬ version u16 ┬ 0 u16 ┬ schemaBytes u32 ┬ schema: JSON, utf-8 ┐ block*
+ *   schema  { maxParallelism, states: StateSpec[] }; a block's state is an index into `states`
+ *   block   ┌ blockBytes u32 ┬ op u8 ┬ keyClass u8 ┬ state u16 ┬ count u32 ┬ keyBytes u32 ┐  blockBytes: what follows it
+ *           │ namespace: tag u8 (0 number, 1 text) + f64 | text                           │
+ *           │ keyGroups u16 × count, ascending   (op Upsert and Remove)                   │
+ *           │ keys, one after another: keyBytes in all                                    │
+ *           └ values, one after another, each in the codec of its state (op Upsert)       ┘
+ *
+ * A handle's files are read in order, a file's blocks in order. Within a file every removal stands before every upsert,
+ * so what is written later is what counts.
+ * Keys: Int32 i32, Float64 f64, Int64 i64, Text text (data/bytes), Other the canonical generic codec.
+ */
+import { MillraceError } from '../common/errors.ts'
+import { ByteReader, ByteWriter } from '../data/bytes.ts'
+import { keyCodecFor, type ValueCodec } from '../data/value-codec.ts'
+import { type KeyClass, keyClassCount } from './key-class.ts'
+import type { Namespace } from './keyed-state-backend.ts'
+import type { StateSpec } from './state-spec.ts'
+
+export const snapshotFormatVersion = 1
+const magic = 0x534b524d // MRKS
+const fileHeaderBytes = 12
+const blockHeaderBytes = 12
+
+export const BlockOp = { Upsert: 0, Remove: 1, DropNamespace: 2 } as const
+export type BlockOp = (typeof BlockOp)[keyof typeof BlockOp]
+
+export interface SnapshotSchema {
+  readonly maxParallelism: number
+  readonly states: readonly StateSpec[]
+}
+
+/** What a block holds, without its entries. */
+export interface BlockHead {
+  readonly op: BlockOp
+  readonly state: number
+  readonly keyClass: KeyClass
+  readonly namespace: Namespace
+}
+
+export const keyCodecs: readonly ValueCodec[] = (['int32', 'float64', 'int64', 'text', 'generic'] as const).map(
+  (kind) => keyCodecFor({ kind }),
+)
+
+export function encodeFileHeader(schema: SnapshotSchema): Uint8Array {
+  const json = Buffer.from(JSON.stringify(schema), 'utf8')
+  const out = new ByteWriter(fileHeaderBytes + json.length)
+  out.u32(magic)
+  out.u32(snapshotFormatVersion)
+  out.u32(json.length)
+  out.raw(json)
+  return out.take()
+}
+
+/** Reads the header; the reader stands at the first block afterwards. */
+export function decodeFileHeader(input: ByteReader, path: string): SnapshotSchema {
+  if (input.remaining < fileHeaderBytes || input.u32() !== magic) {
+    throw new MillraceError('MR_CHECKPOINT_CORRUPT', `${path} is not a file of keyed state`, {
+      context: { file: path },
+    })
+  }
+  const version = input.u32()
+  if (version !== snapshotFormatVersion) {
+    throw new MillraceError(
+      'MR_CHECKPOINT_INCOMPATIBLE',
+      `${path} has format version ${version}, this program reads version ${snapshotFormatVersion}`,
+      { context: { file: path } },
+    )
+  }
+  const json = input.raw(input.u32())
+  return JSON.parse(Buffer.from(json.buffer, json.byteOffset, json.byteLength).toString('utf8')) as SnapshotSchema
+}
+
+/** Collects the entries of one block and writes them ordered by key group. Reused from block to block. */
+export class BlockBuilder {
+  readonly head: BlockHead
+  count = 0
+  readonly #keys = new ByteWriter(1024)
+  readonly #values = new ByteWriter(1024)
+  readonly #keyGroups: number[] = []
+  readonly #keyEnds: number[] = []
+  readonly #valueEnds: number[] = []
+  #isSorted = true
+
+  constructor(head: BlockHead) {
+    this.head = head
+  }
+
+  get bytes(): number {
+    return this.#keys.position + this.#values.position + this.count * 2
+  }
+
+  add(keyGroup: number, key: unknown, value: unknown, valueCodec: ValueCodec | undefined): void {
+    keyCodecs[this.head.keyClass]!.encode(key, this.#keys)
+    valueCodec?.encode(value, this.#values)
+    this.#finishEntry(keyGroup)
+  }
+
+  /** Where an entry is written by hand: key into `keys`, value into `values`, then `finishEntry`. */
+  get keys(): ByteWriter {
+    return this.#keys
+  }
+  get values(): ByteWriter {
+    return this.#values
+  }
+  finishEntry(keyGroup: number): void {
+    this.#finishEntry(keyGroup)
+  }
+
+  /** The block's bytes; the builder is empty afterwards. */
+  take(): Uint8Array {
+    const order = this.#isSorted ? undefined : this.#order()
+    const out = new ByteWriter(this.bytes + 64)
+    out.u32(0)
+    out.u8(this.head.op)
+    out.u8(this.head.keyClass)
+    out.u8(this.head.state & 255)
+    out.u8(this.head.state >>> 8)
+    out.u32(this.count)
+    out.u32(this.#keys.position)
+    writeNamespace(this.head.namespace, out)
+    for (let i = 0; i < this.count; i++) {
+      const group = this.#keyGroups[order === undefined ? i : order[i]!]!
+      out.u8(group & 255)
+      out.u8(group >>> 8)
+    }
+    copyInOrder(this.#keys, this.#keyEnds, order, out)
+    copyInOrder(this.#values, this.#valueEnds, order, out)
+    this.#reset()
+    const block = out.take()
+    new DataView(block.buffer, block.byteOffset).setUint32(0, block.length - 4, true)
+    return block
+  }
+
+  #finishEntry(keyGroup: number): void {
+    if (this.count > 0 && keyGroup < this.#keyGroups[this.count - 1]!) this.#isSorted = false
+    this.#keyGroups[this.count] = keyGroup
+    this.#keyEnds[this.count] = this.#keys.position
+    this.#valueEnds[this.count] = this.#values.position
+    this.count++
+  }
+
+  #order(): Uint32Array {
+    const groups = this.#keyGroups
+    return Uint32Array.from({ length: this.count }, (_, i) => i).sort((a, b) => groups[a]! - groups[b]! || a - b)
+  }
+
+  #reset(): void {
+    this.#keys.reset()
+    this.#values.reset()
+    this.count = 0
+    this.#isSorted = true
+  }
+}
+
+function copyInOrder(from: ByteWriter, ends: readonly number[], order: Uint32Array | undefined, to: ByteWriter): void {
+  if (order === undefined) return to.raw(from.written())
+  for (const index of order) {
+    const start = index === 0 ? 0 : ends[index - 1]!
+    if (ends[index]! > start) to.raw(from.buffer.subarray(start, ends[index]!))
+  }
+}
+
+function writeNamespace(namespace: Namespace, out: ByteWriter): void {
+  if (typeof namespace === 'number') {
+    out.u8(0)
+    out.f64(namespace)
+  } else {
+    out.u8(1)
+    out.text(namespace)
+  }
+}
+
+/** A block as it is read: key groups, and two readers that stand at the first key and the first value. */
+export class BlockReader {
+  op: BlockOp = BlockOp.Upsert
+  state = 0
+  keyClass: KeyClass = 0
+  count = 0
+  namespace: Namespace = 0
+  readonly keys: ByteReader = new ByteReader()
+  readonly values: ByteReader = new ByteReader()
+  #bytes: Uint8Array
+  #groupsStart = 0
+  #next: number
+
+  constructor(bytes: Uint8Array, firstBlock: number) {
+    this.#bytes = bytes
+    this.#next = firstBlock
+    this.keys.reset(bytes)
+    this.values.reset(bytes)
+  }
+
+  /** Steps to the next block; false at the end of the file. */
+  next(): boolean {
+    if (this.#next >= this.#bytes.length) return false
+    const keys = this.keys
+    keys.seek(this.#next, this.#bytes.length)
+    const end = keys.u32() + keys.position
+    if (end > this.#bytes.length) throw new MillraceError('MR_DATA_CORRUPT', 'a block of state ends beyond its file')
+    this.op = keys.u8() as BlockOp
+    this.keyClass = keys.u8() as KeyClass
+    this.state = keys.u8() | (keys.u8() << 8)
+    this.count = keys.u32()
+    const keyBytes = keys.u32()
+    if (this.keyClass >= keyClassCount) throw new MillraceError('MR_DATA_CORRUPT', `unknown key class ${this.keyClass}`)
+    this.namespace = keys.u8() === 0 ? keys.f64() : keys.text()
+    this.#groupsStart = keys.position
+    const keysStart = this.#groupsStart + this.count * 2
+    this.keys.seek(keysStart, keysStart + keyBytes)
+    this.values.seek(keysStart + keyBytes, end)
+    this.#next = end
+    return true
+  }
+
+  keyGroup(index: number): number {
+    const at = this.#groupsStart + index * 2
+    return this.#bytes[at]! | (this.#bytes[at + 1]! << 8)
+  }
+}
+
+export const blockOverheadBytes: number = blockHeaderBytes + 4
