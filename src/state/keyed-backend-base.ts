@@ -143,7 +143,10 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
   }
 
   map<UK, UV>(descriptor: MapStateDescriptor<UK, UV>): MapState<UK, UV> {
-    const spec = { ...specOf(descriptor, descriptor.valueType), mapKeyType: descriptor.keyType?.dataType ?? genericType }
+    const spec = {
+      ...specOf(descriptor, descriptor.valueType),
+      mapKeyType: descriptor.keyType?.dataType ?? genericType,
+    }
     const state = this.#declare(spec, descriptor.ttl)
     return state.ttl === undefined
       ? new MapOverCell<UK, UV>(state.cell as StateCell<Map<unknown, UV>>)

@@ -13,7 +13,8 @@ type Migration = (value: unknown) => unknown
 
 /** Undefined where nothing has to be done. Throws MR_CHECKPOINT_INCOMPATIBLE. */
 export function migrationOf(written: StateSpec, declared: StateSpec, clock: Clock): Migration | undefined {
-  if (written.kind !== declared.kind && !(isSingle(written) && isSingle(declared))) throw incompatible(written, declared)
+  if (written.kind !== declared.kind && !(isSingle(written) && isSingle(declared)))
+    throw incompatible(written, declared)
   const mapKey = migrationOfType(written.mapKeyType ?? genericType, declared.mapKeyType ?? genericType)
   if (mapKey === 'refused') throw incompatible(written, declared)
   const element = migrationOfType(written.type, declared.type)
@@ -52,7 +53,8 @@ function retimed(
 
 function migrationOfType(written: DataType, declared: DataType): Migration | undefined | 'refused' {
   if (sameType(written, declared)) return undefined
-  if (declared.kind === 'generic') return written.kind === 'row' || written.kind === 'list' ? (value) => value : identity
+  if (declared.kind === 'generic')
+    return written.kind === 'row' || written.kind === 'list' ? (value) => value : identity
   if (written.nullable === true && declared.nullable !== true) return 'refused'
   if (sameType({ ...written, nullable: true }, { ...declared, nullable: true })) return identity
   if (written.kind === 'list' && declared.kind === 'list') return migrationOfList(written.element, declared.element)

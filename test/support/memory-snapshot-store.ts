@@ -1,0 +1,70 @@
+/** A store of checkpoints in memory: sink and source in one. Counts what is written; reads back exact copies. */
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
+import { MillraceError } from '../../src/common/errors.ts'
+import type { SnapshotSink, SnapshotSource, StoredFile } from '../../src/state/snapshot-store.ts'
+
+export class MemorySnapshotStore implements SnapshotSink, SnapshotSource {
+  readonly files: Map<string, Uint8Array> = new Map()
+  /** Bytes of all files written so far (reused files are not written). */
+  bytesWritten = 0
+  /** The next write fails with this. */
+  failNextWrite: Error | undefined
+  #counter = 0
+  #directory: string | undefined
+
+  writeExclusive(name: string, chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<StoredFile> {
+    return this.#write(`chk/${name}`, chunks, false)
+  }
+
+  writeShared(name: string, chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<StoredFile> {
+    return this.#write(`shared/${name}`, chunks, true)
+  }
+
+  async linkShared(localPath: string, uniqueId: string): Promise<StoredFile> {
+    return this.#write(`shared/${uniqueId}`, [readFileSync(localPath)], true)
+  }
+
+  reuse(file: StoredFile): StoredFile {
+    if (!this.files.has(file.path)) throw new Error(`${file.path} is reused but not there`)
+    return file
+  }
+
+  async read(file: StoredFile): Promise<Uint8Array> {
+    const bytes = this.files.get(file.path)
+    if (bytes === undefined || bytes.length !== file.bytes || crc32(bytes) !== file.crc32) {
+      throw new MillraceError('MR_CHECKPOINT_CORRUPT', `${file.path} is missing or damaged`)
+    }
+    return bytes.slice()
+  }
+
+  async localPath(file: StoredFile): Promise<string> {
+    this.#directory ??= mkdtempSync(join(tmpdir(), 'millrace-snapshot-'))
+    const path = join(this.#directory, file.path.replaceAll('/', '_'))
+    writeFileSync(path, await this.read(file))
+    return path
+  }
+
+  async #write(
+    name: string,
+    chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+    shared: boolean,
+  ): Promise<StoredFile> {
+    const parts: Uint8Array[] = []
+    for await (const chunk of chunks) {
+      parts.push(chunk.slice())
+      if (this.failNextWrite !== undefined) {
+        const failure = this.failNextWrite
+        this.failNextWrite = undefined
+        throw failure
+      }
+    }
+    const bytes = new Uint8Array(Buffer.concat(parts))
+    const path = `${name}-${++this.#counter}`
+    this.files.set(path, bytes)
+    this.bytesWritten += bytes.length
+    return { path, bytes: bytes.length, crc32: crc32(bytes), shared }
+  }
+}
