@@ -223,7 +223,7 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
     for (const handle of handles) {
       if (handle.keyGroupRange.last < this.keyGroupRange.first) continue
       if (handle.keyGroupRange.first > this.keyGroupRange.last) continue
-      for (const file of handle.files) this.#loadFile(await source.read(file), file.path)
+      for (const file of handle.files) this.#loadFile(await source.read(file), file.path, handle.keyGroupRange)
     }
     this.context.invalidate()
   }
@@ -307,7 +307,7 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
     this.#chain = new SnapshotChain()
   }
 
-  #loadFile(bytes: Uint8Array, path: string): void {
+  #loadFile(bytes: Uint8Array, path: string, written: KeyGroupRange): void {
     const input = new ByteReader(bytes)
     const schema = decodeFileHeader(input, path)
     if (schema.maxParallelism !== this.maxParallelism) {
@@ -321,9 +321,19 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
     const block = new BlockReader(bytes, input.position)
     while (block.next()) {
       const cell = states[block.state]!.cell
-      if (block.op === BlockOp.DropNamespace) cell.dropNamespace(block.namespace)
+      if (block.op === BlockOp.DropNamespace) this.#dropRange(cell, block.namespace, written)
       else this.loadBlock(block, cell, block.op === BlockOp.Upsert ? codecs[block.state]! : undefined)
     }
+  }
+
+  /** A handle's file speaks of the handle's key groups only: others may have been loaded before it. */
+  #dropRange(cell: LoadableCell<unknown>, namespace: Namespace, range: KeyGroupRange): void {
+    const dropped: unknown[] = []
+    cell.forEachKey(namespace, (key) => {
+      const keyGroup = this.context.checkedGroupOf(key)
+      if (keyGroup >= range.first && keyGroup <= range.last) dropped.push(key)
+    })
+    for (const key of dropped) cell.removeKey(namespace, key)
   }
 
   #restoredState(spec: StateSpec): RegisteredState {

@@ -301,7 +301,7 @@ export function keyedStateBackendContract(name: string, open: OpenBackend, optio
         expect([...map.values()].toSorted()).toEqual([1, 2, 3, 4, 5, 6])
         map.remove('a')
         expect(map.get('a')).toBeUndefined()
-        for (const key of [...map.keys()]) map.remove(key)
+        for (const key of map.keys()) map.remove(key)
         expect(map.isEmpty()).toBe(true)
         expect(b.entryCount()).toBe(0)
         map.put(1, 1)

@@ -50,7 +50,7 @@ export class TimedMapOverCell<UK, UV> implements MapState<UK, UV> {
   *entries(): Generator<[UK, UV]> {
     const map = this.#cell.get()
     if (map === undefined) return
-    for (const mapKey of [...map.keys()]) {
+    for (const mapKey of map.keys()) {
       const value = this.#read(mapKey)
       if (value !== undefined) yield [fromMapKey(mapKey) as UK, value]
     }
