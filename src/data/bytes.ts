@@ -7,14 +7,7 @@
  * Reading past the end throws MR_DATA_CORRUPT.
  */
 import { MillraceError } from '../common/errors.ts'
-
-/** Node's buffer with the native calls that its typings leave out; `toString(encoding)` costs a dispatch more. */
-export interface NativeBuffer extends Buffer {
-  latin1Slice(start: number, end: number): string
-  ucs2Slice(start: number, end: number): string
-  latin1Write(text: string, offset: number, length?: number): number
-  ucs2Write(text: string, offset: number, length?: number): number
-}
+import type { NativeBuffer } from '../memory/memory-views.ts'
 
 /** Strings up to this length are copied by a loop; a native call costs more below it. */
 const loopUnitsMax = 40

@@ -45,12 +45,27 @@ const shortRefs = 255 - Tag.ShapeRef0
 export class GenericEncoder {
   readonly #shapes = new ShapeWriter()
   readonly #isCanonical: boolean
+  readonly #isApart: boolean
   #root: unknown
   #depth = 0
 
-  /** Canonical: equal keys give equal bytes (fields sorted, -0 as 0). */
-  constructor(options: { readonly isCanonical?: boolean } = {}) {
+  /**
+   * Canonical: equal keys give equal bytes (fields sorted, -0 as 0). Apart: definitions of shapes are not written with
+   * the values but kept for `writeDefinitions`, so that values can be read in any order.
+   */
+  constructor(options: { readonly isCanonical?: boolean; readonly isApart?: boolean } = {}) {
     this.#isCanonical = options.isCanonical ?? false
+    this.#isApart = options.isApart ?? false
+  }
+
+  /** Bytes that `writeDefinitions` would write now. */
+  get definitionBytes(): number {
+    return this.#shapes.definitionBytes
+  }
+
+  /** Apart: all shapes defined since `begin`, for `GenericDecoder.define`. */
+  writeDefinitions(out: ByteWriter): void {
+    this.#shapes.writeDefinitions(out)
   }
 
   /** Starts a new dictionary of shapes. */
@@ -118,8 +133,9 @@ export class GenericEncoder {
     const hasPrototype = Object.getPrototypeOf(value) !== null
     const shape = this.#shapes.find(keys, hasPrototype)
     if (shape === undefined) return this.#dictionary(value, keys, hasPrototype, out)
-    const reference = this.#shapes.reference(shape)
-    if (reference < 0) {
+    const isNew = this.#shapes.define(shape)
+    const reference = shape.number
+    if (isNew && !this.#isApart) {
       out.u8(Tag.NewShape)
       out.raw(shape.encoded)
     } else if (reference < shortRefs) {
@@ -179,6 +195,11 @@ export class GenericDecoder {
   /** Starts a new dictionary of shapes. */
   begin(): void {
     this.#shapes.begin()
+  }
+
+  /** Takes definitions as `writeDefinitions` wrote them, from the position to the input's end. */
+  define(input: ByteReader): void {
+    while (input.remaining > 0) this.#shapes.define(input)
   }
 
   decode(input: ByteReader): unknown {

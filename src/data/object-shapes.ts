@@ -27,11 +27,13 @@ export class ShapeWriter {
   readonly #byLength: WrittenShape[][] = []
   #shapeCount = 0
   #epoch = 0
-  #defined = 0
+  readonly #defined: WrittenShape[] = []
+  definitionBytes = 0
 
   begin(): void {
     this.#epoch++
-    this.#defined = 0
+    this.#defined.length = 0
+    this.definitionBytes = 0
   }
 
   /** Undefined: too many keys, or too many shapes already. */
@@ -53,12 +55,17 @@ export class ShapeWriter {
     return shape
   }
 
-  /** Number of the shape in this dictionary; -1 where it must be defined now (and is from then on). */
-  reference(shape: WrittenShape): number {
-    if (shape.epoch === this.#epoch) return shape.number
+  /** Gives the shape a number in this dictionary; true where it had none. */
+  define(shape: WrittenShape): boolean {
+    if (shape.epoch === this.#epoch) return false
     shape.epoch = this.#epoch
-    shape.number = this.#defined++
-    return -1
+    shape.number = this.#defined.push(shape) - 1
+    this.definitionBytes += shape.encoded.length
+    return true
+  }
+
+  writeDefinitions(out: ByteWriter): void {
+    for (const shape of this.#defined) out.raw(shape.encoded)
   }
 }
 

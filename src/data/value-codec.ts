@@ -18,23 +18,30 @@ export interface ValueCodec<T = unknown> {
 }
 
 export function codecFor(type: DataType | undefined): ValueCodec {
-  return build(type ?? { kind: 'generic' }, false)
+  return build(type ?? { kind: 'generic' }, 'plain')
+}
+
+/** Like codecFor, but an object with more fields than its row type names is a mismatch. */
+export function strictCodecFor(type: DataType): ValueCodec {
+  return build(type, 'strict')
 }
 
 /** Like codecFor, but equal keys have equal bytes: generic objects are written with sorted fields, -0 as 0. */
 export function keyCodecFor(type: DataType | undefined): ValueCodec {
-  return build(type ?? { kind: 'generic' }, true)
+  return build(type ?? { kind: 'generic' }, 'canonical')
 }
 
-function build(type: DataType, isCanonical: boolean): ValueCodec {
-  return type.nullable === true ? nullable(plain(type, isCanonical)) : plain(type, isCanonical)
+type Manner = 'plain' | 'strict' | 'canonical'
+
+function build(type: DataType, manner: Manner): ValueCodec {
+  return type.nullable === true ? nullable(ofKind(type, manner)) : ofKind(type, manner)
 }
 
-function plain(type: DataType, isCanonical: boolean): ValueCodec {
+function ofKind(type: DataType, manner: Manner): ValueCodec {
   switch (type.kind) {
     case 'float64':
     case 'timestamp':
-      return isCanonical ? canonicalFloat64(type.kind) : float64(type.kind)
+      return manner === 'canonical' ? canonicalFloat64(type.kind) : float64(type.kind)
     case 'int32':
       return int32
     case 'int64':
@@ -48,11 +55,11 @@ function plain(type: DataType, isCanonical: boolean): ValueCodec {
     case 'decimal':
       return decimal(type.precision)
     case 'list':
-      return list(build(type.element, isCanonical))
+      return list(build(type.element, manner))
     case 'row':
-      return row(type.fields, isCanonical)
+      return row(type.fields, manner)
     case 'generic':
-      return generic(isCanonical)
+      return generic(manner === 'canonical')
   }
 }
 
@@ -183,8 +190,8 @@ function list(element: ValueCodec): ValueCodec {
 }
 
 /** Generated per row type, so that every field's codec is its own call site and the object is a literal. */
-function row(fields: readonly Field[], isCanonical: boolean): ValueCodec {
-  const codecs = fields.map((field) => build(field.type, isCanonical))
+function row(fields: readonly Field[], manner: Manner): ValueCodec {
+  const codecs = fields.map((field) => build(field.type, manner))
   const names = fields.map((field) => JSON.stringify(field.name))
   const parameters = codecs.map((_, i) => `c${i}`)
   const encodes = names.map((name, i) => `c${i}.encode(value[${name}], out)`)
@@ -195,6 +202,7 @@ function row(fields: readonly Field[], isCanonical: boolean): ValueCodec {
     `return {
       encode(value, out) {
         if (typeof value !== 'object' || value === null) throw mismatch('row (object)', value)
+        ${manner === 'strict' ? `if (Object.keys(value).length !== ${fields.length}) throw mismatch('row with ${fields.length} fields', value)` : ''}
         ${encodes.join('\n        ')}
       },
       decode(input) { return { ${decodes.join(', ')} } },
