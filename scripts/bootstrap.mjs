@@ -15,6 +15,9 @@ import { environmentFor, findNode, nodeMajorMin } from './node-version.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const stamps = join(root, 'node_modules', '.millrace')
+const lockPollMs = 50
+/** Standard output belongs to the command that follows: what tools print goes to standard error. */
+const quietOutput = ['ignore', 2, 2]
 
 installPackages()
 const node = findNode()
@@ -29,13 +32,14 @@ buildDist()
 function installPackages() {
   const lock = hashOf([readFileSync(join(root, 'package-lock.json'))])
   if (readStamp('lock') === lock) return
-  console.log('millrace: installing packages …')
+  console.error('millrace: installing packages …')
   const npm = process.env.npm_execpath
   const [command, first] = npm === undefined ? ['npm', []] : [process.execPath, [npm]]
   const args = [...first, 'ci', '--loglevel=error', '--no-progress']
   // An npm that runs us has exported its own settings; the inner one reads them from the files again.
   const inherited = Object.entries(process.env).filter(([key]) => !/^npm_(config_|package_|lifecycle_)/i.test(key))
-  const { status } = spawnSync(command, args, { cwd: root, stdio: 'inherit', env: Object.fromEntries(inherited) })
+  const env = Object.fromEntries(inherited)
+  const { status } = spawnSync(command, args, { cwd: root, stdio: quietOutput, env })
   if (status !== 0) fail('npm ci failed; see its message above.')
   writeStamp('lock', lock)
 }
@@ -65,16 +69,47 @@ function buildDist() {
     readStamp('lock') ?? '',
   ])
   const dist = join(root, 'dist')
-  if (readStamp('dist') === hash && existsSync(dist)) return
-  const fresh = join(stamps, `dist-${process.pid}`)
-  run([join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', config, '--outDir', fresh])
-  rmSync(dist, { recursive: true, force: true })
-  renameSync(fresh, dist)
-  writeStamp('dist', hash)
+  const isFresh = () => readStamp('dist') === hash && existsSync(dist)
+  if (isFresh()) return
+  alone('dist', () => {
+    if (isFresh()) return
+    const built = join(stamps, `dist-${process.pid}`)
+    run([join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', config, '--outDir', built])
+    rmSync(dist, { recursive: true, force: true })
+    renameSync(built, dist)
+    writeStamp('dist', hash)
+  })
+}
+
+/** Does the work while no other process does it; the lock of a process that is gone is taken over. */
+function alone(name, work) {
+  const lock = join(stamps, `${name}.lock`)
+  mkdirSync(stamps, { recursive: true })
+  for (;;) {
+    try {
+      writeFileSync(lock, String(process.pid), { flag: 'wx' })
+      break
+    } catch {
+      if (!isRunning(lock)) rmSync(lock, { force: true })
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, lockPollMs)
+    }
+  }
+  process.on('exit', () => rmSync(lock, { force: true }))
+  work()
+  rmSync(lock, { force: true })
+}
+
+function isRunning(lock) {
+  try {
+    process.kill(Number(readFileSync(lock, 'utf8')), 0)
+    return true
+  } catch (error) {
+    return error.code === 'EPERM'
+  }
 }
 
 function run(args) {
-  const { status } = spawnSync(node, args, { cwd: root, stdio: 'inherit', env: environmentFor(node) })
+  const { status } = spawnSync(node, args, { cwd: root, stdio: quietOutput, env: environmentFor(node) })
   if (status !== 0) fail(`${args.join(' ')} failed.`)
 }
 
