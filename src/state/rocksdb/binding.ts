@@ -1,0 +1,105 @@
+/**
+ * The only importer of the native binding (native-bindings/, built by scripts/build-native.mjs). Loaded on first use, so
+ * that everything else works where librocksdb is not installed.
+ *
+ * Errors of the functions are Errors with `code` ROCKSDB_<STATUS>: NOT_FOUND, CORRUPTION, IO_ERROR, INVALID_ARGUMENT,
+ * CLOSED, BUSY, FAILED. Buffers handed to a function that returns a promise must not change until it settles.
+ */
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { MillraceError } from '../../common/errors.ts'
+
+declare const databaseTag: unique symbol
+declare const iteratorTag: unique symbol
+/** An open database. Closed when its thread ends. */
+export interface DatabaseHandle {
+  readonly [databaseTag]: true
+}
+export interface IteratorHandle {
+  readonly [iteratorTag]: true
+}
+
+/** The tables of a snapshot by the names its MANIFEST uses; `uniqueId` (hexadecimal) names the content for ever. */
+export interface NativeSnapshot {
+  readonly tables: readonly { readonly name: string; readonly uniqueId: string; readonly bytes: number }[]
+  readonly manifest: string
+  readonly sequence: number
+}
+
+export interface RocksdbBinding {
+  readonly rocksdbVersion: string
+  /** The first two sizes are of the process: caches are shared by all databases and only ever grow. */
+  open(
+    path: string,
+    blockCacheBytes: number,
+    writeBufferBytes: number,
+    compression: 'none' | 'lz4' | 'zstd',
+    metadataInCache: boolean,
+    mmapReads: boolean,
+  ): Promise<DatabaseHandle>
+  close(database: DatabaseHandle): Promise<void>
+  /** Puts and deletes in order, through the database's own memtable, without a log. */
+  write(database: DatabaseHandle, packedEntries: Uint8Array): void
+  /**
+   * Looks up `count` keys in any order. `keyOffsets[i]` … `keyOffsets[i + 1]` is key i; `valueLengths[i]` becomes its
+   * value's length, -1 where it is absent; values follow one another in `values`. Returns the bytes of all values: where
+   * that is more than `values` holds, ask again with more room.
+   */
+  multiGet(
+    database: DatabaseHandle,
+    keys: Uint8Array,
+    keyOffsets: Uint32Array,
+    count: number,
+    values: Uint8Array,
+    valueLengths: Int32Array,
+  ): number
+  /** Keys in [lower, upper), as the database is now. */
+  iteratorOpen(database: DatabaseHandle, lower: Uint8Array, upper: Uint8Array): IteratorHandle
+  /** Bytes of packed entries written to `out`; 0 at the end; -n where the next entry alone needs n bytes. */
+  iteratorNext(iterator: IteratorHandle, out: Uint8Array): number
+  iteratorClose(iterator: IteratorHandle): void
+  /** Sorts the entries, writes a table file, takes it in. Of a key that occurs twice the last counts. Up to 4 buffers. */
+  ingest(database: DatabaseHandle, ...packedEntries: readonly Uint8Array[]): Promise<number>
+  /** Copies the live entries of [lower, upper) by table files; resolves with their number. */
+  copyRange(from: DatabaseHandle, to: DatabaseHandle, lower: Uint8Array, upper: Uint8Array): Promise<number>
+  /** Drops table files within [lower, upper), deletes the rest of the range and flushes. */
+  deleteRange(database: DatabaseHandle, lower: Uint8Array, upper: Uint8Array): Promise<void>
+  /** Links all tables into an existing empty directory. ROCKSDB_BUSY where anything is newer than `sequenceMax`. */
+  snapshot(database: DatabaseHandle, directory: string, sequenceMax: number): Promise<NativeSnapshot>
+  latestSequence(database: DatabaseHandle): number
+  /** A whole-number property of RocksDB, -1 where there is none of that name. */
+  property(database: DatabaseHandle, name: string): number
+  /** Everything into one sorted run; waits for it. */
+  compact(database: DatabaseHandle): Promise<void>
+}
+
+/** The same from src/state/rocksdb and dist/state/rocksdb. */
+const bindingPath = fileURLToPath(new URL('../../../native-bindings/build/millrace_rocksdb.node', import.meta.url))
+
+let loaded: RocksdbBinding | undefined
+
+/** Throws MR_STATE_BACKEND_UNAVAILABLE, saying what to install, where the binding is not there or cannot be loaded. */
+export function rocksdbBinding(): RocksdbBinding {
+  try {
+    return (loaded ??= createRequire(import.meta.url)(bindingPath) as RocksdbBinding)
+  } catch (error) {
+    throw new MillraceError(
+      'MR_STATE_BACKEND_UNAVAILABLE',
+      `the state backend rocksdb needs its native binding (${bindingPath}), which cannot be loaded: ` +
+        `${(error as Error).message}. Install a C++ compiler and RocksDB (Debian: apt-get install g++ pkg-config ` +
+        `librocksdb-dev) and run \`npm rebuild millrace\` (in a checkout: node scripts/build-native.mjs), or choose ` +
+        `another state.backend.type: managed, heap or leveldb`,
+      { cause: error },
+    )
+  }
+}
+
+/** Why the backend cannot be used here, undefined where it can. */
+export function rocksdbUnavailable(): string | undefined {
+  try {
+    rocksdbBinding()
+    return undefined
+  } catch (error) {
+    return (error as Error).message
+  }
+}
