@@ -41,17 +41,38 @@ function mergeOf(kind: 'sum' | 'min' | 'max', aggregation: FieldAggregation): Me
   }
 }
 
-function whole<T>(merge: Merge, source: unknown): Combination<T> {
-  return { combine: merge as unknown as (left: T, right: T) => T, source }
+function whole<T>(merge: Merge, source: FieldAggregation): Combination<T> {
+  const combine = merge as unknown as (left: T, right: T) => T
+  if (source.kind !== 'sum') return { combine, source }
+  return { combine, retract: subtract as (owned: T, part: T) => T | undefined, source }
 }
 
-function flat<T>(name: string | number, merge: Merge, source: unknown): Combination<T> {
+function flat<T>(name: string | number, merge: Merge, source: FieldAggregation): Combination<T> {
   const absorb = (owned: T, value: T): T => {
     const bag = owned as Bag
     bag[name] = merge(bag[name] as Comparable, (value as Bag)[name] as Comparable)
     return owned
   }
-  return { combine: (left, right) => absorb(copy(left), right), own: copy, absorb, source }
+  const combine = (left: T, right: T): T => absorb(copy(left), right)
+  return source.kind === 'sum'
+    ? { combine, own: copy, absorb, retract: subtractField(name), result: copy, source }
+    : { combine, own: copy, absorb, result: copy, source }
+}
+
+/** Whole numbers and bigints only: what was added to a fraction cannot be taken out exactly. */
+function subtractField<T>(name: string | number): (owned: T, part: T) => T | undefined {
+  return (owned, part) => {
+    const bag = owned as Bag
+    const difference = subtract(bag[name], (part as Bag)[name])
+    if (difference === undefined) return undefined
+    bag[name] = difference
+    return owned
+  }
+}
+
+function subtract(total: unknown, part: unknown): number | bigint | undefined {
+  if (typeof total === 'bigint' && typeof part === 'bigint') return total - part
+  return Number.isSafeInteger(total) && Number.isSafeInteger(part) ? (total as number) - (part as number) : undefined
 }
 
 function nested<T>(path: readonly string[], merge: Merge, source: unknown): Combination<T> {

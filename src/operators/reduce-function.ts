@@ -22,6 +22,10 @@ export interface Combination<T> {
   own?(first: T): T
   /** Combines into `owned`, which came from `own`, and answers what to keep: `owned`, or another owned record. */
   absorb?(owned: T, value: T): T
+  /** Takes `part`, absorbed before, out of `owned` again; undefined where that cannot be told exactly. */
+  retract?(owned: T, part: T): T | undefined
+  /** What to emit of an owned record that goes on changing. */
+  result?(owned: T): T
   readonly source: unknown
 }
 
