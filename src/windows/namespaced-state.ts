@@ -5,11 +5,7 @@ import type { KeyedStateBackend } from '../state/keyed-state-backend.ts'
 type Method = (first?: unknown, second?: unknown) => unknown
 
 /** A state store whose states have names with `prefix` and enter their namespace by `enter` before each access. */
-export function namespacedStateStore(
-  backend: KeyedStateBackend,
-  prefix: string,
-  enter: () => void,
-): KeyedStateStore {
+export function namespacedStateStore(backend: KeyedStateBackend, prefix: string, enter: () => void): KeyedStateStore {
   const known = new Map<string, object>()
   const once = <D extends { readonly name: string }, S extends object>(descriptor: D, make: (renamed: D) => S): S => {
     const name = prefix + descriptor.name

@@ -32,7 +32,12 @@ export interface MergingWindowAssigner<T, W extends Window> extends WindowAssign
 
 /** What the fast paths need to know of the built-in assigners. `offsetMs` is called once, with the first record. */
 export type WindowShape<T> =
-  | { readonly kind: 'slices'; readonly sizeMs: number; readonly slideMs: number; offsetMs(context: WindowAssignerContext): number }
+  | {
+      readonly kind: 'slices'
+      readonly sizeMs: number
+      readonly slideMs: number
+      offsetMs(context: WindowAssignerContext): number
+    }
   | { readonly kind: 'sessions'; readonly gapMs: (value: T) => number }
 
 export interface WindowCodec<W> {

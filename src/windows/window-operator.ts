@@ -13,9 +13,10 @@
  */
 import { maxWatermark, noTimestamp } from '../common/limits.ts'
 import { MillraceError } from '../common/errors.ts'
-import { Progress } from '../common/progress.ts'
+import type { Progress } from '../common/progress.ts'
 import type { Counter } from '../metrics/metric-group.ts'
 import { BaseOperator } from '../operators/base-operator.ts'
+import { KeyedTimers } from '../operators/keyed-timers.ts'
 import type { OperatorContext, Output } from '../operators/operator.ts'
 import { closeFunction, openFunction, requireKeyedState } from '../operators/runtime-context.ts'
 import { invalidTimestamp } from '../operators/timestamps-and-watermarks-operator.ts'
@@ -57,7 +58,7 @@ export class WindowOperator<In, Acc, Mid, Out, Key, W extends Window> extends Ba
     const assigner = this.#spec.assigner.forSubtask?.() ?? this.#spec.assigner
     this.#assigner = assigner
     this.#backend = backend
-    this.#timers = keyedTimers(context, 'window-timers', this)
+    this.#timers = new KeyedTimers(context, output, 'window-timers', this)
     this.#trigger = new TriggerDriver(
       trigger ?? assigner.defaultTrigger(),
       assigner.codec,
@@ -83,6 +84,7 @@ export class WindowOperator<In, Acc, Mid, Out, Key, W extends Window> extends Ba
   }
 
   async open(): Promise<void> {
+    this.#timers.open()
     const { incremental, process } = this.#spec
     if (incremental !== undefined) await openFunction(incremental.source, this.context)
     if (process !== undefined) await openFunction(process, this.context)
@@ -111,6 +113,10 @@ export class WindowOperator<In, Acc, Mid, Out, Key, W extends Window> extends Ba
 
   advanceProcessingTime(nowMs: number): Progress {
     return this.#timers.advanceProcessingTime(nowMs)
+  }
+
+  snapshotState(): void {
+    this.#timers.snapshot()
   }
 
   /** A timer of the current key fires. */

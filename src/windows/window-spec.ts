@@ -26,7 +26,9 @@ export interface WindowSpec<In, Acc, Mid, Out, Key, W extends Window> {
 }
 
 /** Answers the specification, or throws MR_PLAN_INVALID or MR_TIME_INVALID where its parts do not fit. */
-export function checkedWindowSpec<S extends WindowSpec<never, never, never, never, never, never>>(spec: S): S {
+export function checkedWindowSpec<In, Acc, Mid, Out, Key, W extends Window>(
+  spec: WindowSpec<In, Acc, Mid, Out, Key, W>,
+): WindowSpec<In, Acc, Mid, Out, Key, W> {
   const { assigner, trigger, allowedLatenessMs = 0, incremental, process, evictor } = spec
   if (!(allowedLatenessMs >= 0 && !Number.isNaN(allowedLatenessMs))) {
     throw new MillraceError('MR_TIME_INVALID', `allowedLateness must be >= 0 ms, got ${allowedLatenessMs}`)
@@ -36,7 +38,10 @@ export function checkedWindowSpec<S extends WindowSpec<never, never, never, neve
   }
   if (assigner.mergeWindows === undefined) return spec
   if (trigger !== undefined && trigger.onMerge === undefined) {
-    throw new MillraceError('MR_PLAN_INVALID', `${trigger.name} cannot be used with ${assigner.name}: it has no onMerge`)
+    throw new MillraceError(
+      'MR_PLAN_INVALID',
+      `${trigger.name} cannot be used with ${assigner.name}: it has no onMerge`,
+    )
   }
   if (incremental !== undefined && incremental.merge === undefined && evictor === undefined) {
     throw new MillraceError('MR_PLAN_INVALID', `${assigner.name} merges windows: the aggregate function needs merge()`)
@@ -45,7 +50,9 @@ export function checkedWindowSpec<S extends WindowSpec<never, never, never, neve
 }
 
 /** For plans: `Window(TumblingEventTimeWindows(5000), EventTimeTrigger())`. */
-export function windowOperatorName(spec: WindowSpec<never, never, never, never, never, never>): string {
+export function windowOperatorName<In, Acc, Mid, Out, Key, W extends Window>(
+  spec: WindowSpec<In, Acc, Mid, Out, Key, W>,
+): string {
   const trigger = spec.trigger ?? spec.assigner.defaultTrigger()
   const evictor = spec.evictor === undefined ? '' : `, ${spec.evictor.name}`
   return `Window(${spec.assigner.name}, ${trigger.name}${evictor})`

@@ -2,7 +2,10 @@
 import { type Evictor, evictorOf } from '../evictor.ts'
 import type { Window } from '../window.ts'
 
-export function countEvictor<T, W extends Window = Window>(countMax: number, doEvictAfter: boolean = false): Evictor<T, W> {
+export function countEvictor<T, W extends Window = Window>(
+  countMax: number,
+  doEvictAfter: boolean = false,
+): Evictor<T, W> {
   const evict = <E>(elements: readonly E[]): readonly E[] =>
     elements.length > countMax ? elements.slice(elements.length - countMax) : elements
   return evictorOf(`CountEvictor(${countMax})`, evict, doEvictAfter)

@@ -3,7 +3,10 @@ import { noTimestamp } from '../../common/limits.ts'
 import { type Evictor, evictorOf } from '../evictor.ts'
 import type { Window } from '../window.ts'
 
-export function timeEvictor<T, W extends Window = Window>(keepMs: number, doEvictAfter: boolean = false): Evictor<T, W> {
+export function timeEvictor<T, W extends Window = Window>(
+  keepMs: number,
+  doEvictAfter: boolean = false,
+): Evictor<T, W> {
   return evictorOf<T, W>(
     `TimeEvictor(${keepMs})`,
     (elements) => {
