@@ -94,9 +94,12 @@ function alone(name, work) {
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, lockPollMs)
     }
   }
-  process.on('exit', () => rmSync(lock, { force: true }))
+  const release = () => {
+    if (existsSync(lock) && readFileSync(lock, 'utf8') === String(process.pid)) rmSync(lock)
+  }
+  process.on('exit', release)
   work()
-  rmSync(lock, { force: true })
+  release()
 }
 
 function isRunning(lock) {

@@ -4,22 +4,25 @@
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { delimiter, dirname } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const nodeMajorMin = 24
 
-/** Node 24 or newer: this process's own, else the one in node_modules/.bin. Undefined where there is none. */
+/** Where the package node-linux-* puts its binary: of a checkout, and beside an installed package. */
+const binDirectories = ['../node_modules/.bin', '../../.bin'].map((path) =>
+  fileURLToPath(new URL(path, import.meta.url)),
+)
+
+/** Node 24 or newer: this process's own, else the one that came with the packages. Undefined where there is none. */
 export function findNode() {
   if (Number(process.versions.node.split('.')[0]) >= nodeMajorMin) return process.execPath
-  const brought = fileURLToPath(new URL('../node_modules/.bin/node', import.meta.url))
-  return existsSync(brought) ? brought : undefined
+  return binDirectories.map((directory) => join(directory, 'node')).find((path) => existsSync(path))
 }
 
 /** Environment in which `node` and the tools of node_modules/.bin are found first. */
 export function environmentFor(node) {
-  const bin = fileURLToPath(new URL('../node_modules/.bin', import.meta.url))
-  return { ...process.env, PATH: [dirname(node), bin, process.env.PATH ?? ''].join(delimiter) }
+  return { ...process.env, PATH: [dirname(node), ...binDirectories, process.env.PATH ?? ''].join(delimiter) }
 }
 
 /** Runs the current script again on a new enough Node where this one is too old; does not return in that case. */
@@ -28,7 +31,7 @@ export function reexecOnNewNode() {
   if (node === process.execPath) return
   if (node === undefined) {
     console.error(
-      `Millrace needs Node ${nodeMajorMin} or newer, found ${process.version}. Run \`npm ci\`, which brings it.`,
+      `Millrace needs Node ${nodeMajorMin} or newer, found ${process.version}. Run \`npm install\`, which brings it on Linux.`,
     )
     process.exit(1)
   }
