@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { reexecOnNewNode } from './node-version.mjs'
 
-reexecOnNewNode()
+await reexecOnNewNode()
 
 const vitest = fileURLToPath(new URL('../node_modules/vitest/vitest.mjs', import.meta.url))
 const directory = mkdtempSync(join(tmpdir(), 'millrace-tests-'))

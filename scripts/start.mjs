@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { reexecOnNewNode } from './node-version.mjs'
 
-reexecOnNewNode()
+await reexecOnNewNode()
 
 const topWords = 10
 const root = fileURLToPath(new URL('..', import.meta.url))
