@@ -36,6 +36,9 @@ export interface SubtaskAddress {
   readonly subtaskIndex: number
 }
 
+/** Key of a subtask in plain records. */
+export const subtaskKey = ({ vertexIndex, subtaskIndex }: SubtaskAddress): string => `${vertexIndex}:${subtaskIndex}`
+
 /** Coordinator to a subtask. */
 export type CheckpointCommand =
   /** To source subtasks only: the barrier starts here. */

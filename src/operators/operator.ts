@@ -110,6 +110,8 @@ export interface Operator<In = unknown, Out = unknown> {
   endInput?(input: 0 | 1): Progress
   /** All inputs have ended: emit what is left. */
   finish?(): Progress
+  /** A barrier is about to pass: emit now what must not stay behind it (local combiners, a sink's buffers). Resumable. */
+  prepareBarrier?(checkpointId: number): Progress
   /** Synchronous part of a snapshot, beyond what lives in the state backends (write that into operatorState here). */
   snapshotState?(checkpointId: number): void
   notifyCheckpointComplete?(checkpointId: number): void | Promise<void>

@@ -2,6 +2,7 @@
  * A JobGraph as comparable plain data. The coordinator and every slot describe the graph that they built; where the
  * fingerprints differ, `firstDifference` names the node.
  */
+import { MillraceError } from '../common/errors.ts'
 import type { JobGraph, JobVertex } from './job-graph.ts'
 import { digest } from './operator-id.ts'
 import type { Partitioning, StreamNode } from './stream-graph.ts'
@@ -79,4 +80,11 @@ export function firstDifference(expected: PlanDescription, found: PlanDescriptio
 /** Flink's names of ship strategies. */
 export function shipStrategy(partitioning: Partitioning): string {
   return partitioning.kind.toUpperCase()
+}
+
+/** MR_PLAN_MISMATCH, naming the first differing node, where `job` is not the plan that was described. */
+export function checkSamePlan(expected: PlanDescription, job: JobGraph, where: string): void {
+  const difference = firstDifference(expected, describePlan(job))
+  if (difference === undefined) return
+  throw new MillraceError('MR_PLAN_MISMATCH', `${where} built another graph than the coordinator: ${difference}`)
 }

@@ -1,0 +1,216 @@
+/**
+ * One attempt of a job: allocates what its slots share, starts them, watches them, and ends them all when one fails.
+ * Thread: the coordinator's. Every wait has a bound: the start of a slot, and its end after a cancellation.
+ */
+import { systemClock } from '../common/clock.ts'
+import { configOptions } from '../common/config-options.ts'
+import { Configuration } from '../common/configuration.ts'
+import { MillraceError, fromPlain } from '../common/errors.ts'
+import { layOutExchange, ringDoorbell } from '../exchange/exchange.ts'
+import { allocateMetrics } from '../metrics/shared-metrics.ts'
+import type { ExecutionGraph } from '../plan/execution-graph.ts'
+import type { JobGraph } from '../plan/job-graph.ts'
+import { describePlan } from '../plan/plan-description.ts'
+import { ControlWords, allocateControlWords } from '../runtime/control-layout.ts'
+import type { SlotDeployment, SlotReport } from '../runtime/deployment.ts'
+import { runSlot } from '../runtime/slot-runtime.ts'
+import type { SplitPool } from '../runtime/source-head.ts'
+import type { JobRequest, VertexReport } from './job-execution.ts'
+import { ProgressTracker } from './progress-tracker.ts'
+import type { RunningSlot, SlotPool } from './slot-pool.ts'
+
+/** What stays the same over the attempts of a job. */
+export interface JobPlan {
+  readonly job: JobGraph
+  readonly graph: ExecutionGraph
+  readonly jobId: string
+  readonly request: JobRequest
+  /** Absent: local mode. */
+  readonly pool: SlotPool | undefined
+  readonly splitPools: Readonly<Record<number, SplitPool>>
+}
+
+export interface AttemptOutcome {
+  readonly netRuntimeMs: number
+  readonly vertices: readonly VertexReport[]
+  readonly accumulators: Readonly<Record<string, number>>
+}
+
+const cancelReason = 'the job was cancelled'
+
+export class JobAttempt {
+  readonly #plan: JobPlan
+  readonly #deployment: SlotDeployment
+  readonly #tracker: ProgressTracker
+  readonly #controls: readonly ControlWords[]
+  readonly #startedMs = performance.now()
+  #failure: Error | undefined
+  #isCancelled = false
+
+  constructor(plan: JobPlan, attempt: number) {
+    const { job, graph, request } = plan
+    const configuration = Configuration.of(job.configuration)
+    this.#plan = plan
+    this.#deployment = {
+      jobId: plan.jobId,
+      slots: Array.from({ length: graph.slotCount }, (_, slot) => slot),
+      attempt,
+      settings: {
+        parameters: request.parameters,
+        configuration: request.configuration,
+        parallelism: request.parallelism,
+      },
+      plan: describePlan(job),
+      executionGraph: graph,
+      exchange: layOutExchange({
+        slotCount: graph.slotCount,
+        isLocal: plan.pool === undefined,
+        channels: graph.channels,
+        segmentBytes: configuration.get(configOptions.segmentBytes),
+        buffersPerChannel: configuration.get(configOptions.buffersPerChannel),
+        floatingBuffersPerGate: configuration.get(configOptions.floatingBuffersPerGate),
+      }),
+      metrics: allocateMetrics(graph.subtasks.length),
+      control: allocateControlWords(graph.slotCount),
+      splitPools: plan.splitPools,
+      checkpointing: undefined,
+      restore: {},
+    }
+    this.#tracker = new ProgressTracker(job, graph, this.#deployment.metrics)
+    this.#controls = this.#deployment.slots.map((slot) => new ControlWords(this.#deployment.control, slot))
+  }
+
+  /** Resolves where every slot ended well; otherwise rejects once nothing of the attempt runs any more. */
+  async run(): Promise<AttemptOutcome> {
+    const { signal } = this.#plan.request
+    const onAbort = (): void => this.#cancel()
+    signal?.addEventListener('abort', onAbort, { once: true })
+    if (signal?.aborted === true) this.#cancel()
+    const stopReporting = this.#reportProgress()
+    try {
+      if (this.#plan.pool === undefined) await this.#runLocally()
+      else await this.#runInWorkers(this.#plan.pool)
+    } finally {
+      stopReporting()
+      signal?.removeEventListener('abort', onAbort)
+    }
+    if (this.#isCancelled) throw new MillraceError('MR_JOB_CANCELED', cancelReason)
+    if (this.#failure !== undefined) throw this.#failure
+    const nowMs = performance.now()
+    return {
+      netRuntimeMs: nowMs - this.#startedMs,
+      vertices: this.#tracker.vertices(nowMs),
+      accumulators: this.#tracker.accumulators(),
+    }
+  }
+
+  async #runLocally(): Promise<void> {
+    const port = { post: (report: SlotReport) => this.#takeReport(report), receive: () => undefined }
+    try {
+      await runSlot(this.#deployment, this.#plan.job, port, { clock: systemClock, mayBlock: false })
+    } catch (error) {
+      this.#fail(error as Error)
+    }
+  }
+
+  async #runInWorkers(pool: SlotPool): Promise<void> {
+    const configuration = Configuration.of(this.#plan.job.configuration)
+    const startTimeoutMs = configuration.get(configOptions.slotStartTimeout)
+    const cancelTimeoutMs = configuration.get(configOptions.cancellationTimeout)
+    const moduleUrl = this.#plan.request.moduleUrl!
+    await Promise.all(
+      this.#deployment.slots.map(async (slot) => {
+        let markAlive = (): void => {}
+        const alive = new Promise<void>((resolve) => (markAlive = resolve))
+        const running = pool.start(moduleUrl, { ...this.#deployment, slots: [slot] }, (report) => {
+          if (report.type === 'hello') markAlive()
+          this.#takeReport(report)
+        })
+        const ended = running.ended.catch((error: unknown) => this.#fail(error as Error))
+        if (!(await isWithin(Promise.race([alive, ended]), startTimeoutMs))) {
+          this.#fail(new MillraceError('MR_RUNTIME_TIMEOUT', `slot ${slot} did not start within ${startTimeoutMs} ms`))
+        }
+        await this.#awaitEnd(running, ended, cancelTimeoutMs)
+      }),
+    )
+  }
+
+  /** Waits for a slot; once the attempt is over for another reason, at most the cancellation time-out. */
+  async #awaitEnd(running: RunningSlot, ended: Promise<void>, cancelTimeoutMs: number): Promise<void> {
+    let isEnded = false
+    void ended.then(() => (isEnded = true))
+    await Promise.race([ended, this.#stopRequested])
+    if (isEnded || (await isWithin(ended, cancelTimeoutMs))) return
+    running.terminate()
+    await ended
+  }
+
+  #resolveStop: () => void = () => {}
+  readonly #stopRequested: Promise<void> = new Promise((resolve) => (this.#resolveStop = resolve))
+
+  #takeReport(report: SlotReport): void {
+    switch (report.type) {
+      case 'failed':
+        return this.#fail(fromPlain(report.error))
+      case 'metric':
+        return this.#tracker.takeRegistration(report.registration)
+      case 'accumulators':
+        return this.#tracker.takeAccumulators(report.slot, report.totals)
+      case 'subtaskFinished':
+        return this.#tracker.subtaskFinished(report.subtask.vertexIndex)
+      case 'hello':
+      case 'running':
+      case 'ended':
+      case 'checkpoint':
+        return
+    }
+  }
+
+  /** The first failure counts; what follows from stopping the others does not. */
+  #fail(error: Error): void {
+    if (this.#isCancelled || this.#failure !== undefined) return
+    this.#failure = error
+    this.#stopSlots()
+  }
+
+  #cancel(): void {
+    if (this.#isCancelled || this.#failure !== undefined) return
+    this.#isCancelled = true
+    this.#stopSlots()
+  }
+
+  #stopSlots(): void {
+    for (const control of this.#controls) control.requestCancel()
+    for (const slot of this.#deployment.slots) ringDoorbell(this.#deployment.exchange, slot)
+    this.#resolveStop()
+  }
+
+  #reportProgress(): () => void {
+    const { onProgress, progressIntervalMs = 500 } = this.#plan.request
+    if (onProgress === undefined) return () => {}
+    const report = (status: 'RUNNING' | 'FINISHED'): void => {
+      const nowMs = performance.now()
+      onProgress({
+        jobName: this.#plan.job.jobName,
+        jobId: this.#plan.jobId,
+        status,
+        elapsedMs: nowMs - this.#startedMs,
+        vertices: this.#tracker.vertices(nowMs),
+        accumulators: this.#tracker.accumulators(),
+      })
+    }
+    const timer = setInterval(() => report('RUNNING'), progressIntervalMs)
+    timer.unref()
+    return () => clearInterval(timer)
+  }
+}
+
+async function isWithin(promise: Promise<unknown>, timeoutMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const timeout = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), timeoutMs)))
+  try {
+    return await Promise.race([promise.then(() => true), timeout])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,100 @@
+/** Reads the shared metrics of a running job into reports. Thread: the coordinator's; cold. */
+import {
+  type MetricRegistration,
+  type TaskMetricName,
+  metricCellsPerSubtask,
+  taskMetric,
+} from '../metrics/shared-metrics.ts'
+import type { ExecutionGraph } from '../plan/execution-graph.ts'
+import type { JobGraph, JobVertex } from '../plan/job-graph.ts'
+import type { VertexReport } from './job-execution.ts'
+
+interface TimeSample {
+  readonly atMs: number
+  readonly busyMs: number
+  readonly idleMs: number
+  readonly backPressuredMs: number
+}
+
+export class ProgressTracker {
+  readonly #job: JobGraph
+  readonly #graph: ExecutionGraph
+  readonly #cells: Float64Array
+  readonly #accumulators = new Map<number, Readonly<Record<string, number>>>()
+  readonly #registrations: MetricRegistration[] = []
+  readonly #finished = new Map<number, number>()
+  readonly #samples = new Map<number, TimeSample>()
+
+  constructor(job: JobGraph, graph: ExecutionGraph, metrics: SharedArrayBuffer) {
+    this.#job = job
+    this.#graph = graph
+    this.#cells = new Float64Array(metrics)
+  }
+
+  takeAccumulators(slot: number, totals: Readonly<Record<string, number>>): void {
+    this.#accumulators.set(slot, totals)
+  }
+
+  takeRegistration(registration: MetricRegistration): void {
+    this.#registrations.push(registration)
+  }
+
+  subtaskFinished(vertexIndex: number): void {
+    this.#finished.set(vertexIndex, (this.#finished.get(vertexIndex) ?? 0) + 1)
+  }
+
+  accumulators(): Record<string, number> {
+    const sums: Record<string, number> = {}
+    for (const totals of this.#accumulators.values()) {
+      for (const [name, amount] of Object.entries(totals)) sums[name] = (sums[name] ?? 0) + amount
+    }
+    return sums
+  }
+
+  /** Named metrics with their values now. */
+  namedMetrics(): readonly (MetricRegistration & { readonly value: number })[] {
+    return this.#registrations.map((registration) => ({ ...registration, value: this.#cells[registration.cell]! }))
+  }
+
+  vertices(nowMs: number): VertexReport[] {
+    return this.#job.vertices.map((vertex) => this.#reportOf(vertex, nowMs))
+  }
+
+  #reportOf(vertex: JobVertex, nowMs: number): VertexReport {
+    const sum = (name: TaskMetricName): number => this.#sum(vertex, name)
+    const sample: TimeSample = {
+      atMs: nowMs,
+      busyMs: sum('busyTimeMs'),
+      idleMs: sum('idleTimeMs'),
+      backPressuredMs: sum('backPressuredTimeMs'),
+    }
+    const last = this.#samples.get(vertex.index) ?? { atMs: 0, busyMs: 0, idleMs: 0, backPressuredMs: 0 }
+    this.#samples.set(vertex.index, sample)
+    const totalMs =
+      sample.busyMs + sample.idleMs + sample.backPressuredMs - last.busyMs - last.idleMs - last.backPressuredMs
+    const perSecond = (amountMs: number): number => (totalMs <= 0 ? 0 : Math.round((amountMs / totalMs) * 1000))
+    const totalBytes = sum('totalBytes')
+    return {
+      id: vertex.id,
+      name: vertex.name,
+      parallelism: vertex.parallelism,
+      finishedSubtasks: this.#finished.get(vertex.index) ?? 0,
+      recordsIn: sum('numRecordsIn'),
+      recordsOut: sum('numRecordsOut'),
+      bytesIn: sum('numBytesIn'),
+      bytesOut: sum('numBytesOut'),
+      busyMsPerSecond: perSecond(sample.busyMs - last.busyMs),
+      idleMsPerSecond: perSecond(sample.idleMs - last.idleMs),
+      backPressuredMsPerSecond: perSecond(sample.backPressuredMs - last.backPressuredMs),
+      ...(totalBytes > 0 && { source: { doneBytes: sum('doneBytes'), totalBytes } }),
+    }
+  }
+
+  #sum(vertex: JobVertex, name: TaskMetricName): number {
+    let sum = 0
+    this.#graph.subtasks.forEach(({ vertexIndex }, position) => {
+      if (vertexIndex === vertex.index) sum += this.#cells[position * metricCellsPerSubtask + taskMetric[name]]!
+    })
+    return sum
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * Worker threads for slots, by piscina: as many threads as slots, one long task each. The only importer of piscina.
+ * Thread: the coordinator's.
+ */
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import { Piscina } from 'piscina'
+import { MillraceError } from '../common/errors.ts'
+import type { SlotDeployment, SlotReport } from '../runtime/deployment.ts'
+
+export interface SlotPoolOptions {
+  readonly slotCount: number
+  /** V8 heap limit of a slot, in MiB. */
+  readonly heapPerSlotMb: number
+}
+
+/** A running slot, as the coordinator sees it. */
+export interface RunningSlot {
+  readonly port: MessagePort
+  /** Resolves when the slot's function has returned; rejects where the thread died. */
+  readonly ended: Promise<void>
+  /** Ends the thread, whatever it is doing. */
+  terminate(): void
+}
+
+const youngGenerationMb = 128
+
+export class SlotPool {
+  readonly #piscina: Piscina
+
+  constructor({ slotCount, heapPerSlotMb }: SlotPoolOptions) {
+    this.#piscina = new Piscina({
+      filename: workerUrl(),
+      minThreads: slotCount,
+      maxThreads: slotCount,
+      idleTimeout: Number.POSITIVE_INFINITY,
+      concurrentTasksPerWorker: 1,
+      resourceLimits: { maxOldGenerationSizeMb: heapPerSlotMb, maxYoungGenerationSizeMb: youngGenerationMb },
+    })
+    // Without a listener a dying idle thread would end the process; running tasks report by their own rejection.
+    this.#piscina.on('error', () => {})
+  }
+
+  start(moduleUrl: string, deployment: SlotDeployment, onReport: (report: SlotReport) => void): RunningSlot {
+    const { port1, port2 } = new MessageChannel()
+    port1.on('message', onReport)
+    const abort = new AbortController()
+    const run = this.#piscina.run(
+      { moduleUrl, deployment, port: port2 },
+      { transferList: [port2], signal: abort.signal },
+    ) as Promise<void>
+    const ended = run.then(
+      () => void port1.close(),
+      (error: unknown) => {
+        port1.close()
+        throw workerFailure(error, deployment.slots[0]!)
+      },
+    )
+    // The job master awaits it later; until then a rejection is not unhandled.
+    ended.catch(() => {})
+    return { port: port1, ended, terminate: () => abort.abort() }
+  }
+
+  async close(): Promise<void> {
+    await this.#piscina.destroy()
+  }
+}
+
+/** The worker's file, with the extension that this file has: `.ts` in a checkout's tests, `.js` in dist. */
+function workerUrl(): string {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+  return new URL(`../runtime/slot-worker.${extension}`, import.meta.url).href
+}
+
+function workerFailure(error: unknown, slot: number): MillraceError {
+  const { code, message } = error as { code?: unknown; message?: string }
+  if (code === 'ERR_WORKER_OUT_OF_MEMORY') {
+    return new MillraceError('MR_WORKER_OUT_OF_MEMORY', `slot ${slot} ran out of heap: ${message}`, { cause: error })
+  }
+  return new MillraceError('MR_WORKER_DIED', `slot ${slot} ended unexpectedly: ${message ?? String(error)}`, {
+    cause: error,
+  })
+}

@@ -1,0 +1,234 @@
+/**
+ * The loop of a slot: turns its tasks, flushes partial batches, gives the event loop its turns, and sleeps in a bounded
+ * wait when nothing moves. Hot per step; one per slot thread (or in the caller's thread in local mode).
+ *
+ * Invariants
+ * 1. A wait is bounded: a lost wake-up costs `sleepMsMax`, never the job.
+ * 2. The thread blocks only where no asynchronous work is under way; otherwise it waits in the event loop.
+ * 3. Partial batches leave before a slot sleeps, and at the latest after the buffer time-out.
+ */
+import type { Clock } from '../common/clock.ts'
+import { MillraceError } from '../common/errors.ts'
+import { Progress } from '../common/progress.ts'
+import { taskMetric } from '../metrics/shared-metrics.ts'
+import type { Task } from './task.ts'
+
+/** How a slot sleeps until a peer or the coordinator rings. */
+export interface SlotDoorbell {
+  /** Announces that the slot is about to sleep; work that came before must be looked for once more after this. */
+  prepareSleep(): void
+  cancelSleep(): void
+  /** Blocks the thread. */
+  sleep(timeoutMs: number): void
+  /** Waits while the event loop turns. */
+  sleepAsync(timeoutMs: number): Promise<void>
+}
+
+export interface SlotLoopOptions {
+  readonly clock: Clock
+  readonly doorbell: SlotDoorbell
+  /** Local mode: the thread belongs to the caller and is never blocked. */
+  readonly mayBlock: boolean
+  /** -1: only when full or idle. */
+  readonly bufferTimeoutMs: number
+  isCancelRequested(): boolean
+  onTaskEnded(task: Task): void
+  /** Handles commands of the coordinator; called between passes. */
+  takeCommands(): void
+}
+
+const sleepMsMax = 100
+const turnIntervalMs = 2
+const idlePassesBeforeSleep = 40
+const metricsIntervalMs = 50
+const localTurnIntervalMs = 8
+
+const TaskState = { Working: 0, Idle: 1, Blocked: 2, Ended: 3 } as const
+
+/** Counts asynchronous work under way in a slot, and wakes its loop. */
+export class AsyncHolds {
+  #count = 0
+  #wake: (() => void) | undefined
+
+  hold(): { release(): void } {
+    this.#count++
+    let isHeld = true
+    return {
+      release: () => {
+        if (!isHeld) return
+        isHeld = false
+        this.#count--
+        this.wake()
+      },
+    }
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  /** Ends a wait in the event loop early. */
+  wake(): void {
+    this.#wake?.()
+  }
+
+  /** Resolves when `wake` is called. */
+  nextWake(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = () => {
+        this.#wake = undefined
+        resolve()
+      }
+    })
+  }
+}
+
+export class SlotLoop {
+  readonly #tasks: readonly Task[]
+  readonly #holds: AsyncHolds
+  readonly #options: SlotLoopOptions
+  readonly #states: Int8Array
+  readonly #sinceMs: Float64Array
+  #lastFlushMs = 0
+  #lastTurnMs = 0
+  #lastMetricsMs = 0
+
+  constructor(tasks: readonly Task[], holds: AsyncHolds, options: SlotLoopOptions) {
+    this.#tasks = tasks
+    this.#holds = holds
+    this.#options = options
+    this.#states = new Int8Array(tasks.length)
+    this.#sinceMs = new Float64Array(tasks.length)
+  }
+
+  /** Runs until every task is done. Throws what a task throws, and MR_JOB_CANCELED. */
+  async run(): Promise<void> {
+    const options = this.#options
+    this.#sinceMs.fill(performance.now())
+    let idlePasses = 0
+    for (;;) {
+      const outcome = this.#pass()
+      if (options.isCancelRequested()) throw new MillraceError('MR_JOB_CANCELED', 'the job was cancelled')
+      options.takeCommands()
+      const nowMs = performance.now()
+      if (nowMs - this.#lastMetricsMs >= metricsIntervalMs) this.#publishMetrics(nowMs)
+      if (outcome === Progress.Done) break
+      if (outcome === Progress.Working) {
+        idlePasses = 0
+        this.#flushAfterTimeout(nowMs)
+        if (this.#isTurnDue(nowMs)) await this.#turnEventLoop()
+        continue
+      }
+      if (this.#flushAll(nowMs)) continue
+      if (++idlePasses < idlePassesBeforeSleep && this.#holds.count === 0 && options.mayBlock) continue
+      await this.#sleep()
+    }
+    this.#publishMetrics(performance.now())
+  }
+
+  /** Steps every task once. */
+  #pass(): Progress {
+    const tasks = this.#tasks
+    let hasWorked = false
+    let isAlive = false
+    for (let i = 0; i < tasks.length; i++) {
+      const progress = tasks[i]!.step()
+      if (progress === Progress.Done) {
+        if (this.#states[i] !== TaskState.Ended) {
+          this.#changeState(i, TaskState.Ended)
+          this.#options.onTaskEnded(tasks[i]!)
+        }
+        continue
+      }
+      isAlive = true
+      if (progress === Progress.Working) hasWorked = true
+      const state =
+        progress === Progress.Working
+          ? TaskState.Working
+          : progress === Progress.Idle
+            ? TaskState.Idle
+            : TaskState.Blocked
+      if (state !== this.#states[i]) this.#changeState(i, state)
+    }
+    return isAlive ? (hasWorked ? Progress.Working : Progress.Idle) : Progress.Done
+  }
+
+  #changeState(task: number, state: number): void {
+    const nowMs = performance.now()
+    this.#chargeTime(task, nowMs)
+    this.#states[task] = state
+  }
+
+  #chargeTime(task: number, nowMs: number): void {
+    const { cells } = this.#tasks[task]!.metrics
+    if (this.#states[task] === TaskState.Ended) return
+    const cell =
+      this.#states[task] === TaskState.Working
+        ? taskMetric.busyTimeMs
+        : this.#states[task] === TaskState.Idle
+          ? taskMetric.idleTimeMs
+          : taskMetric.backPressuredTimeMs
+    cells[cell]! += nowMs - this.#sinceMs[task]!
+    this.#sinceMs[task] = nowMs
+  }
+
+  #publishMetrics(nowMs: number): void {
+    this.#lastMetricsMs = nowMs
+    for (let i = 0; i < this.#tasks.length; i++) {
+      this.#chargeTime(i, nowMs)
+      this.#tasks[i]!.publishMetrics()
+    }
+  }
+
+  #flushAfterTimeout(nowMs: number): void {
+    const { bufferTimeoutMs } = this.#options
+    if (bufferTimeoutMs >= 0 && nowMs - this.#lastFlushMs >= bufferTimeoutMs) this.#flushAll(nowMs)
+  }
+
+  #flushAll(nowMs: number): boolean {
+    this.#lastFlushMs = nowMs
+    let flushed = false
+    for (const task of this.#tasks) if (task.flush()) flushed = true
+    return flushed
+  }
+
+  #isTurnDue(nowMs: number): boolean {
+    if (!this.#options.mayBlock) return nowMs - this.#lastTurnMs >= localTurnIntervalMs || this.#holds.count > 0
+    return this.#holds.count > 0 && nowMs - this.#lastTurnMs >= turnIntervalMs
+  }
+
+  async #turnEventLoop(): Promise<void> {
+    await new Promise<void>((resolve) => setImmediate(resolve))
+    this.#lastTurnMs = performance.now()
+  }
+
+  async #sleep(): Promise<void> {
+    const { doorbell, mayBlock } = this.#options
+    doorbell.prepareSleep()
+    // A peer may have published between the last pass and the announcement: look once more.
+    if (this.#pass() === Progress.Working) {
+      doorbell.cancelSleep()
+      return
+    }
+    const timeoutMs = this.#sleepTimeoutMs()
+    if (timeoutMs > 0 && mayBlock && this.#holds.count === 0) doorbell.sleep(timeoutMs)
+    else await this.#sleepInEventLoop(timeoutMs)
+    doorbell.cancelSleep()
+  }
+
+  async #sleepInEventLoop(timeoutMs: number): Promise<void> {
+    // waitAsync alone does not keep the event loop alive, and I/O comes between: one turn first.
+    const woken = this.#holds.nextWake()
+    let timer: NodeJS.Timeout | undefined
+    const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs)))
+    await Promise.race([woken, timeout, this.#options.doorbell.sleepAsync(timeoutMs + 1)])
+    clearTimeout(timer)
+    this.#lastTurnMs = performance.now()
+  }
+
+  #sleepTimeoutMs(): number {
+    let next = Number.POSITIVE_INFINITY
+    for (const task of this.#tasks) next = Math.min(next, task.nextProcessingTimeMs())
+    return Math.max(0, Math.min(sleepMsMax, next - this.#options.clock.nowMs()))
+  }
+}

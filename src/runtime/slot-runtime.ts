@@ -1,0 +1,108 @@
+/**
+ * A slot's runtime: builds the tasks of a deployment, opens them, runs their loop, and closes everything whatever
+ * happened. The same in a worker and in local mode. Cold but for the loop it starts.
+ */
+import type { Clock } from '../common/clock.ts'
+import { configOptions } from '../common/config-options.ts'
+import { Configuration } from '../common/configuration.ts'
+import { asMillraceError } from '../common/errors.ts'
+import { type Exchange, openExchange } from '../exchange/exchange.ts'
+import type { JobGraph } from '../plan/job-graph.ts'
+import { ControlWords } from './control-layout.ts'
+import type { SlotCommand, SlotDeployment, SlotReport } from './deployment.ts'
+import { AsyncHolds, SlotLoop } from './slot-loop.ts'
+import type { Task } from './task.ts'
+import { TaskFactory } from './task-factory.ts'
+
+/** The slot's line to the coordinator. */
+export interface SlotPort {
+  post(report: SlotReport): void
+  /** The next command that has arrived, without waiting. */
+  receive(): SlotCommand | undefined
+}
+
+export interface SlotRuntimeOptions {
+  readonly clock: Clock
+  readonly mayBlock: boolean
+}
+
+export async function runSlot(
+  deployment: SlotDeployment,
+  job: JobGraph,
+  port: SlotPort,
+  options: SlotRuntimeOptions,
+): Promise<void> {
+  const holds = new AsyncHolds()
+  const exchange = openExchange(deployment.exchange, deployment.slots)
+  const factory = new TaskFactory({ deployment, job, port, exchange, holds, clock: options.clock })
+  const tasks: Task[] = []
+  try {
+    await openTasks(factory, tasks)
+    port.post({ type: 'running', slot: deployment.slots[0]! })
+    await loopOf(deployment, job, tasks, holds, exchange, port, options).run()
+  } catch (error) {
+    await closeTasks(tasks)
+    throw error
+  } finally {
+    factory.postAccumulators()
+    exchange.close()
+  }
+  const failure = await closeTasks(tasks)
+  if (failure !== undefined) throw failure
+}
+
+/** Tasks are made one by one, so that those before a failing one are known and get closed. */
+async function openTasks(factory: TaskFactory, tasks: Task[]): Promise<void> {
+  for (const subtask of factory.subtasks()) {
+    const { task, open } = factory.create(subtask)
+    tasks.push(task)
+    await open()
+  }
+}
+
+/** Answers the first failure of a close. */
+async function closeTasks(tasks: readonly Task[]): Promise<Error | undefined> {
+  let failure: Error | undefined
+  for (const task of tasks) {
+    try {
+      await task.close()
+    } catch (error) {
+      failure ??= asMillraceError(error, 'MR_USER_FUNCTION_FAILED', {
+        operator: task.vertex.name,
+        subtask: task.subtask,
+      })
+    }
+  }
+  return failure
+}
+
+function loopOf(
+  deployment: SlotDeployment,
+  job: JobGraph,
+  tasks: readonly Task[],
+  holds: AsyncHolds,
+  exchange: Exchange,
+  port: SlotPort,
+  { clock, mayBlock }: SlotRuntimeOptions,
+): SlotLoop {
+  const slot = deployment.slots[0]!
+  const control = new ControlWords(deployment.control, slot)
+  const taskOf = new Map(tasks.map((task) => [`${task.vertex.index}:${task.subtask}`, task]))
+  const handle = (command: SlotCommand): void => {
+    if (command.type === 'release') for (const task of tasks) task.release()
+    else taskOf.get(`${command.to.vertexIndex}:${command.to.subtaskIndex}`)?.barriers?.take(command.command)
+  }
+  return new SlotLoop(tasks, holds, {
+    clock,
+    mayBlock,
+    doorbell: exchange.doorbell,
+    bufferTimeoutMs: Configuration.of(job.configuration).get(configOptions.bufferTimeout),
+    isCancelRequested: () => control.isCancelRequested(),
+    onTaskEnded: ({ vertex, subtask }) =>
+      port.post({ type: 'subtaskFinished', subtask: { vertexIndex: vertex.index, subtaskIndex: subtask } }),
+    takeCommands: () => {
+      if (!control.takeCommandAnnounced()) return
+      for (let command = port.receive(); command !== undefined; command = port.receive()) handle(command)
+    },
+  })
+}

@@ -1,0 +1,360 @@
+/**
+ * The checkpoints of one task: takes barriers from its channels (or, for a source, from the coordinator), aligns them,
+ * snapshots the chain, passes the barrier on, and reports. Cold but for `step`, which looks for work once per step.
+ *
+ * Invariants
+ * 1. Aligned: a channel whose barrier has arrived is held back until the barrier has arrived on all of them.
+ * 2. The barrier enters the outputs between the last record that the snapshot contains and the first that it does not.
+ * 3. Unaligned: the snapshot is taken when the first barrier is seen; what then still lies before the barrier, in a
+ *    channel, in the batch at hand or held by a writer, is stored as channel state.
+ * 4. One report per checkpoint: acknowledged once everything is stored, or declined.
+ */
+import type { ChannelSnapshot, SubtaskSnapshot } from '../checkpoint/checkpoint-metadata.ts'
+import type { CheckpointCommand, CheckpointReport } from '../checkpoint/messages.ts'
+import { writeChannelState } from '../checkpoint/channel-state-file.ts'
+import type { Clock } from '../common/clock.ts'
+import { toPlain } from '../common/errors.ts'
+import { Progress } from '../common/progress.ts'
+import type { BatchReader } from '../exchange/channel.ts'
+import { encodeBatch } from '../exchange/encoded-batch.ts'
+import type { CheckpointBarrier } from '../exchange/stream-event.ts'
+import type { SnapshotSink } from '../state/snapshot-store.ts'
+import type { GateChannel } from './input-gate.ts'
+import type { OperatorHome } from './operator-home.ts'
+import type { AsyncHolds } from './slot-loop.ts'
+import type { BarrierTaker, Task } from './task.ts'
+
+export interface TaskCheckpointsParts {
+  readonly task: Task
+  readonly homes: readonly OperatorHome[]
+  readonly clock: Clock
+  readonly holds: AsyncHolds
+  report(report: CheckpointReport): void
+  /** Where the files of one operator (by id) or of the channels (`channels`) go. */
+  openSink(checkpointId: number, owner: string): SnapshotSink
+}
+
+interface UnderWay {
+  readonly barrier: CheckpointBarrier
+  readonly startedMs: number
+  readonly arrived: Set<GateChannel>
+  isUnaligned: boolean
+  stage: 'aligning' | 'preparing' | 'recording' | 'stored'
+  operators: Promise<SubtaskSnapshot['operators']> | undefined
+  syncMs: number
+  alignmentMs: number
+  /** Channel state so far: by channel of the gate, and of the outputs. */
+  readonly inFlight: Map<GateChannel, Uint8Array[]>
+  outputs: readonly OutputState[]
+}
+
+/** What had not left the writers of one output edge. */
+interface OutputState {
+  readonly edgeIndex: number
+  readonly targetSubtask: number
+  readonly batches: readonly Uint8Array[]
+}
+
+export class TaskCheckpoints implements BarrierTaker {
+  readonly #parts: TaskCheckpointsParts
+  readonly #triggers: CheckpointBarrier[] = []
+  #current: UnderWay | undefined
+  /** Barriers up to this one are over: completed here, or aborted. */
+  #passedId = 0
+  #storing = 0
+
+  constructor(parts: TaskCheckpointsParts) {
+    this.#parts = parts
+  }
+
+  take(command: CheckpointCommand): void {
+    switch (command.type) {
+      case 'triggerCheckpoint':
+        this.#triggers.push(command.barrier)
+        return
+      case 'checkpointComplete':
+        return this.#complete(command.checkpointId, command.commit)
+      case 'checkpointAborted':
+        return this.#abort(command.checkpointId)
+    }
+  }
+
+  takeBarrier(channel: GateChannel, barrier: CheckpointBarrier): void {
+    const current = this.#beginOrJoin(barrier)
+    if (current === undefined) return
+    this.#arrive(current, channel)
+    if (current.stage === 'aligning' && barrier.mode === 'aligned') channel.isHeldBack = true
+    this.#goOnIfAllArrived(current)
+  }
+
+  channelEnded(): void {
+    // An ended channel still brings barriers: its producer lingers while checkpoints are on.
+  }
+
+  recordBatch(channel: GateChannel, batch: BatchReader): void {
+    const current = this.#current
+    if (current?.stage !== 'recording' || current.arrived.has(channel)) return
+    this.#inFlightOf(current, channel).push(encodeBatch(batch, 0))
+  }
+
+  step(): Progress {
+    if (this.#current === undefined && this.#triggers.length > 0) this.#startAtSource()
+    this.#takeAnnounced()
+    const current = this.#current
+    if (current === undefined) return Progress.Done
+    if (current.stage === 'aligning') this.#checkAlignTimeout(current)
+    if (current.stage !== 'preparing') return Progress.Done
+    return this.#prepare(current)
+  }
+
+  #startAtSource(): void {
+    const { task } = this.#parts
+    const barrier = this.#triggers[0]!
+    if (barrier.checkpointId <= this.#passedId) {
+      this.#triggers.shift()
+      return
+    }
+    if (barrier.kind === 'stop-drain' && !task.hasEnded) {
+      task.endSource(true)
+      return
+    }
+    this.#triggers.shift()
+    if (barrier.kind === 'stop-suspend') task.isSuspended = true
+    this.#current = this.#begin(barrier)
+    this.#current.stage = 'preparing'
+  }
+
+  #takeAnnounced(): void {
+    for (const channel of this.#parts.task.gate?.channels ?? []) {
+      const barrier = channel.reader.pollPriority()
+      if (barrier === undefined) continue
+      const current = this.#beginOrJoin(barrier)
+      if (current === undefined) continue
+      current.isUnaligned = true
+      if (current.stage === 'aligning') current.stage = 'preparing'
+      if (!current.arrived.has(channel))
+        this.#inFlightOf(current, channel).push(...channel.reader.snapshotInFlight(barrier))
+      this.#arrive(current, channel)
+      this.#goOnIfAllArrived(current)
+    }
+  }
+
+  /** A newer barrier ends the wait for an older one, which can no longer complete here. */
+  #beginOrJoin(barrier: CheckpointBarrier): UnderWay | undefined {
+    if (barrier.checkpointId <= this.#passedId) return undefined
+    const current = this.#current
+    if (current !== undefined && current.barrier.checkpointId > barrier.checkpointId) return undefined
+    if (current?.barrier.checkpointId === barrier.checkpointId) return current
+    if (current !== undefined) {
+      this.#decline(current.barrier.checkpointId, new Error(`checkpoint ${barrier.checkpointId} overtook it`))
+      this.#release(current)
+    }
+    return (this.#current = this.#begin(barrier))
+  }
+
+  #begin(barrier: CheckpointBarrier): UnderWay {
+    return {
+      barrier,
+      startedMs: this.#parts.clock.monotonicMs(),
+      arrived: new Set(),
+      isUnaligned: barrier.mode === 'unaligned',
+      stage: 'aligning',
+      operators: undefined,
+      syncMs: 0,
+      alignmentMs: 0,
+      inFlight: new Map(),
+      outputs: [],
+    }
+  }
+
+  #arrive(current: UnderWay, channel: GateChannel): void {
+    current.arrived.add(channel)
+  }
+
+  #goOnIfAllArrived(current: UnderWay): void {
+    const channels = this.#parts.task.gate?.channels ?? []
+    if (current.arrived.size < channels.length) {
+      // Unaligned without announcement (in band, from a producer that had nothing to overtake): do not wait either.
+      if (current.isUnaligned && current.stage === 'aligning') current.stage = 'preparing'
+      return
+    }
+    if (current.stage === 'aligning') {
+      current.alignmentMs = this.#parts.clock.monotonicMs() - current.startedMs
+      current.stage = 'preparing'
+    } else if (current.stage === 'recording') this.#store(current)
+  }
+
+  #checkAlignTimeout(current: UnderWay): void {
+    const { alignTimeoutMs, mode } = current.barrier
+    if (mode !== 'aligned' || this.#parts.clock.monotonicMs() - current.startedMs < alignTimeoutMs) return
+    // From here on as unaligned: the channels that are still awaited are recorded until their barrier comes.
+    current.isUnaligned = true
+    current.stage = 'preparing'
+    for (const channel of current.arrived) channel.isHeldBack = false
+  }
+
+  /** Flushes what must be before the barrier, passes the barrier on, and takes the synchronous part. Resumable. */
+  #prepare(current: UnderWay): Progress {
+    const { task, homes, clock } = this.#parts
+    const { barrier } = current
+    if (!current.isUnaligned && task.chain.resume() === Progress.Blocked) return Progress.Blocked
+    for (const home of homes) {
+      const prepared = home.prepareBarrier(barrier.checkpointId)
+      if (prepared === Progress.Blocked) return Progress.Blocked
+    }
+    if (this.#storing > 0) {
+      this.#decline(barrier.checkpointId, new Error('the snapshot before it is still being written'))
+      this.#passBarrierOn(current)
+      this.#release(current)
+      return Progress.Done
+    }
+    const startedMs = clock.monotonicMs()
+    this.#passBarrierOn(current)
+    if (current.isUnaligned) this.#recordBatchAtHand(current)
+    const snapshots = homes.map((home) =>
+      home.snapshot(barrier.checkpointId, this.#parts.openSink(barrier.checkpointId, home.operatorId)),
+    )
+    current.operators = Promise.all(snapshots).then((found) =>
+      Object.fromEntries(
+        found.flatMap((snapshot, i) => (snapshot === undefined ? [] : [[homes[i]!.operatorId, snapshot]])),
+      ),
+    )
+    current.operators.catch(() => {})
+    current.syncMs = clock.monotonicMs() - startedMs
+    for (const channel of current.arrived) channel.isHeldBack = false
+    current.stage = 'recording'
+    if (current.arrived.size >= (task.gate?.channels.length ?? 0)) this.#store(current)
+    return Progress.Done
+  }
+
+  #passBarrierOn(current: UnderWay): void {
+    const { outputs, vertex } = this.#parts.task
+    if (!current.isUnaligned || current.barrier.mode === 'at-least-once') {
+      for (const output of outputs) {
+        output.emitEvent({ type: 'barrier', barrier: current.barrier })
+        output.flush()
+      }
+      return
+    }
+    const barrier: CheckpointBarrier = { ...current.barrier, mode: 'unaligned' }
+    current.outputs = outputs.flatMap((output, i) =>
+      output.announceBarrier(barrier).map(({ targetSubtask, batches }) => ({
+        edgeIndex: vertex.outputs[i]!.index,
+        targetSubtask,
+        batches,
+      })),
+    )
+  }
+
+  #recordBatchAtHand(current: UnderWay): void {
+    const atHand = this.#parts.task.batchAtHand()
+    if (atHand === undefined) return
+    this.#inFlightOf(current, atHand.channel).unshift(encodeBatch(atHand.batch, atHand.from))
+  }
+
+  #inFlightOf(current: UnderWay, channel: GateChannel): Uint8Array[] {
+    let batches = current.inFlight.get(channel)
+    if (batches === undefined) current.inFlight.set(channel, (batches = []))
+    return batches
+  }
+
+  /** Everything is frozen: what is left is writing, off the task's steps. */
+  #store(current: UnderWay): void {
+    const { holds, task } = this.#parts
+    current.stage = 'stored'
+    this.#passedId = current.barrier.checkpointId
+    this.#current = undefined
+    this.#storing++
+    const hold = holds.hold()
+    const ended = task.hasEnded
+    const startedMs = this.#parts.clock.monotonicMs()
+    void this.#write(current, ended, startedMs)
+      .catch((error: unknown) => this.#decline(current.barrier.checkpointId, error))
+      .finally(() => {
+        this.#storing--
+        hold.release()
+      })
+  }
+
+  async #write(current: UnderWay, ended: boolean, startedMs: number): Promise<void> {
+    const { task, report, clock } = this.#parts
+    const { checkpointId, timestampMs } = current.barrier
+    const operators = await current.operators!
+    const channels = await this.#writeChannels(current)
+    report({
+      type: 'acknowledgeCheckpoint',
+      checkpointId,
+      vertexIndex: task.vertex.index,
+      subtaskIndex: task.subtask,
+      snapshot: { operators, channels, ended },
+      metrics: {
+        alignmentMs: current.alignmentMs,
+        startDelayMs: Math.max(0, clock.nowMs() - timestampMs - (clock.monotonicMs() - current.startedMs)),
+        syncMs: current.syncMs,
+        asyncMs: clock.monotonicMs() - startedMs,
+        overtakenBytes: channels.reduce((sum, { file }) => sum + file.bytes, 0),
+      },
+    })
+  }
+
+  async #writeChannels(current: UnderWay): Promise<ChannelSnapshot[]> {
+    const { task, openSink } = this.#parts
+    const sink = openSink(current.barrier.checkpointId, `channels-${task.vertex.id}`)
+    const found: ChannelSnapshot[] = []
+    for (const [channel, batches] of current.inFlight) {
+      if (batches.length === 0) continue
+      const { edgeIndex, sourceSubtask } = channel
+      const place = { edgeIndex, sourceSubtask, targetSubtask: task.subtask, side: 'input' as const }
+      found.push({ ...place, file: await writeChannelState(sink, place, batches), batchCount: batches.length })
+    }
+    for (const { edgeIndex, targetSubtask, batches } of current.outputs) {
+      if (batches.length === 0) continue
+      const place = { edgeIndex, sourceSubtask: task.subtask, targetSubtask, side: 'output' as const }
+      found.push({ ...place, file: await writeChannelState(sink, place, batches), batchCount: batches.length })
+    }
+    return found
+  }
+
+  #complete(checkpointId: number, commit: boolean): void {
+    const { homes, holds, report, task } = this.#parts
+    const hold = holds.hold()
+    void (async () => {
+      for (const home of homes) await home.checkpointComplete(checkpointId, commit)
+      if (commit)
+        report({
+          type: 'checkpointCommitted',
+          checkpointId,
+          vertexIndex: task.vertex.index,
+          subtaskIndex: task.subtask,
+        })
+    })()
+      .catch((error: unknown) => task.failLater(error))
+      .finally(() => hold.release())
+  }
+
+  #abort(checkpointId: number): void {
+    const { homes, task } = this.#parts
+    if (checkpointId > this.#passedId) this.#passedId = checkpointId
+    const current = this.#current
+    if (current !== undefined && current.barrier.checkpointId <= checkpointId) this.#release(current)
+    if (task.isSuspended && this.#current === undefined) task.isSuspended = false
+    for (const home of homes) home.checkpointAborted(checkpointId)
+  }
+
+  #release(current: UnderWay): void {
+    for (const channel of current.arrived) channel.isHeldBack = false
+    this.#passedId = Math.max(this.#passedId, current.barrier.checkpointId)
+    if (this.#current === current) this.#current = undefined
+  }
+
+  #decline(checkpointId: number, error: unknown): void {
+    const { task, report } = this.#parts
+    report({
+      type: 'declineCheckpoint',
+      checkpointId,
+      reason: toPlain(error),
+      vertexIndex: task.vertex.index,
+      subtaskIndex: task.subtask,
+    })
+  }
+}

@@ -1,0 +1,208 @@
+/** Makes the tasks of a slot from its deployment and the job graph that the slot has built. Cold. */
+import type { Clock } from '../common/clock.ts'
+import { openSnapshotSink, openSnapshotSource } from '../checkpoint/snapshot-files.ts'
+import { configOptions } from '../common/config-options.ts'
+import { Configuration } from '../common/configuration.ts'
+import { nodeFileSystem } from '../common/file-system.ts'
+import { noTimestamp } from '../common/limits.ts'
+import { type Exchange, InterimEdgeOutput } from '../exchange/exchange.ts'
+import { SubtaskMetrics } from '../metrics/shared-metrics.ts'
+import { TimestampsAndWatermarksOperator } from '../operators/timestamps-and-watermarks-operator.ts'
+import type { Operator, RecordCell } from '../operators/operator.ts'
+import type { Subtask } from '../plan/execution-graph.ts'
+import type { JobEdge, JobGraph, JobVertex } from '../plan/job-graph.ts'
+import type { StreamEdge } from '../plan/stream-graph.ts'
+import { MemoryBudget } from '../memory/memory-budget.ts'
+import { AccumulatorTotals } from './accumulator-totals.ts'
+import { Chain } from './chain.ts'
+import { subtaskKey } from '../checkpoint/messages.ts'
+import type { SlotDeployment } from './deployment.ts'
+import type { EdgeOutput } from './edge-output.ts'
+import { InputGate } from './input-gate.ts'
+import { OperatorHomes } from './operator-home.ts'
+import { SinkOperator } from './sink-operator.ts'
+import type { AsyncHolds } from './slot-loop.ts'
+import type { SlotPort } from './slot-runtime.ts'
+import { SourceHead } from './source-head.ts'
+import { Mailbox, Task } from './task.ts'
+import { TaskCheckpoints } from './task-checkpoints.ts'
+
+export interface TaskFactoryParts {
+  readonly deployment: SlotDeployment
+  readonly job: JobGraph
+  readonly port: SlotPort
+  readonly exchange: Exchange
+  readonly holds: AsyncHolds
+  readonly clock: Clock
+}
+
+export interface CreatedTask {
+  readonly task: Task
+  /** Restores and opens operators and reader, in chain order. */
+  open(): Promise<void>
+}
+
+export class TaskFactory {
+  readonly #parts: TaskFactoryParts
+  readonly #accumulators = new AccumulatorTotals()
+  readonly #stateBudget: MemoryBudget
+
+  constructor(parts: TaskFactoryParts) {
+    const { deployment, job } = parts
+    this.#parts = parts
+    // Managed memory is the process's; each slot has its even share.
+    const share = deployment.slots.length / deployment.executionGraph.slotCount
+    const managedBytes = Configuration.of(job.configuration).get(configOptions.managedMemory)
+    this.#stateBudget = new MemoryBudget('managed memory of the slot', managedBytes * share)
+  }
+
+  /** The subtasks that this slot hosts. */
+  subtasks(): readonly Subtask[] {
+    const { deployment } = this.#parts
+    return deployment.executionGraph.subtasks.filter(({ slot }) => deployment.slots.includes(slot))
+  }
+
+  create(subtask: Subtask): CreatedTask {
+    const { job, exchange, holds, clock } = this.#parts
+    const vertex = job.vertices[subtask.vertexIndex]!
+    const { subtaskIndex } = subtask
+    const record: RecordCell = { timestampMs: noTimestamp }
+    const metrics = this.#metricsOf(subtask)
+    const mailbox = new Mailbox(() => holds.wake())
+    const operators = createOperators(vertex, this.#parts.deployment.checkpointing !== undefined)
+    const outputs = new Map<StreamEdge, EdgeOutput>()
+    for (const edge of vertex.outputs) {
+      outputs.set(
+        edge.edge,
+        new InterimEdgeOutput(
+          edge,
+          this.#channelsFrom(edge, subtaskIndex).map((id) => exchange.writer(id)),
+        ),
+      )
+    }
+    const chain = new Chain({ vertex, subtask: subtaskIndex, record, metrics, operators, outputs })
+    const homes = new OperatorHomes({
+      ...this.#parts,
+      vertex,
+      subtaskIndex,
+      record,
+      metrics,
+      mailbox,
+      accumulators: this.#accumulators,
+      stateBudget: this.#stateBudget,
+    })
+    const source = this.#sourceOf(vertex, subtaskIndex, homes)
+    const gate = vertex.inputs.length === 0 ? undefined : this.#gateOf(vertex, subtaskIndex)
+    const task = new Task({
+      vertex,
+      subtask: subtaskIndex,
+      chain,
+      gate,
+      source: source?.head,
+      outputs: [...outputs.values()],
+      metrics,
+      clock,
+      mailbox,
+      homes: vertex.nodes.map((node) => homes.ofNode(node)),
+    })
+    for (const chained of chain.operators) homes.of(chained)
+    this.#takeCheckpoints(task, homes)
+    const restore = this.#parts.deployment.restore[subtaskKey(subtask)]
+    const open = async (): Promise<void> => {
+      const from = restore && openSnapshotSource(restore.directory, nodeFileSystem)
+      for (const home of homes.all()) {
+        const restored = restore?.operators[home.operatorId]
+        if (restored !== undefined) await home.restore(restored, from!)
+      }
+      for (const chained of chain.operators) {
+        chained.operator.setup(homes.of(chained).context, chained.output)
+        await chained.operator.open?.()
+      }
+      await source?.head.reader.open?.()
+      if (restore?.ended === true) task.restoreAsEnded()
+    }
+    return { task, open }
+  }
+
+  /** Sends what the slot's operators have added to accumulators so far. */
+  postAccumulators(): void {
+    const { port, deployment } = this.#parts
+    port.post({ type: 'accumulators', slot: deployment.slots[0]!, totals: this.#accumulators.toPlain() })
+  }
+
+  #takeCheckpoints(task: Task, homes: OperatorHomes): void {
+    const { deployment, clock, holds, port } = this.#parts
+    const { checkpointing } = deployment
+    if (checkpointing === undefined) return
+    task.lingers = true
+    task.barriers = new TaskCheckpoints({
+      task,
+      homes: homes.all(),
+      clock,
+      holds,
+      report: (report) => port.post({ type: 'checkpoint', report }),
+      openSink: (checkpointId, operatorId) =>
+        openSnapshotSink({
+          ...checkpointing,
+          checkpointId,
+          operatorId,
+          subtaskIndex: task.subtask,
+          fileSystem: nodeFileSystem,
+        }),
+    })
+  }
+
+  #metricsOf(subtask: Subtask): SubtaskMetrics {
+    const { deployment, port } = this.#parts
+    const position = deployment.executionGraph.subtasks.findIndex(
+      (other) => other.vertexIndex === subtask.vertexIndex && other.subtaskIndex === subtask.subtaskIndex,
+    )
+    return new SubtaskMetrics(deployment.metrics, position, (registration) =>
+      port.post({ type: 'metric', registration }),
+    )
+  }
+
+  #channelsFrom(edge: JobEdge, subtask: number): readonly number[] {
+    return this.#parts.deployment.executionGraph.channels
+      .filter(({ edgeIndex, sourceSubtask }) => edgeIndex === edge.index && sourceSubtask === subtask)
+      .map(({ id }) => id)
+  }
+
+  #gateOf(vertex: JobVertex, subtask: number): InputGate {
+    const { exchange, deployment } = this.#parts
+    return new InputGate(
+      vertex.inputs.flatMap((edge) =>
+        deployment.executionGraph.channels
+          .filter(({ edgeIndex, targetSubtask }) => edgeIndex === edge.index && targetSubtask === subtask)
+          .map((channel) => ({
+            input: edge.edge.inputIndex,
+            reader: exchange.reader(channel.id),
+            edgeIndex: edge.index,
+            sourceSubtask: channel.sourceSubtask,
+            producer: `${edge.source.name}[${channel.sourceSubtask}]`,
+          })),
+      ),
+    )
+  }
+
+  #sourceOf(vertex: JobVertex, subtask: number, homes: OperatorHomes): { readonly head: SourceHead } | undefined {
+    const { body } = vertex.nodes[0]!
+    if (body.kind !== 'source') return undefined
+    const home = homes.ofNode(vertex.nodes[0]!)
+    const pool = this.#parts.deployment.splitPools[vertex.index]!
+    const reader = body.source.createReader(home.context)
+    home.source = new SourceHead(body.source, reader, pool, subtask, vertex.parallelism)
+    return { head: home.source }
+  }
+}
+
+function createOperators(vertex: JobVertex, hasCheckpoints: boolean): ReadonlyMap<number, Operator> {
+  const operators = new Map<number, Operator>()
+  for (const { id, body } of vertex.nodes) {
+    if (body.kind === 'operator') operators.set(id, body.create())
+    else if (body.kind === 'source' && body.watermarks !== undefined) {
+      operators.set(id, new TimestampsAndWatermarksOperator(body.watermarks))
+    } else if (body.kind === 'sink') operators.set(id, new SinkOperator(body.sink, { hasCheckpoints }))
+  }
+  return operators
+}
