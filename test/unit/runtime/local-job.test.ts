@@ -20,7 +20,11 @@ async function runLocally(build: (env: StreamExecutionEnvironment) => void, para
     kind: 'millrace-job' as const,
     name: 'test',
     build: () => {
-      const env = new StreamExecutionEnvironment({ parameters: { named: {}, positional: [] }, configuration: Configuration.empty, parallelism })
+      const env = new StreamExecutionEnvironment({
+        parameters: { named: {}, positional: [] },
+        configuration: Configuration.empty,
+        parallelism,
+      })
       build(env)
       return env.toStreamGraph('test')
     },
@@ -44,7 +48,11 @@ test('a fused chain of stateless functions keeps order and content', async () =>
 test('records cross an exchange between subtasks once each', async () => {
   const found: number[] = []
   const result = await runLocally((env) => {
-    env.source(sequence(1, 10_000)).rebalance().map((n) => n).sinkTo(gather(found))
+    env
+      .source(sequence(1, 10_000))
+      .rebalance()
+      .map((n) => n)
+      .sinkTo(gather(found))
   }, 3)
   expect(found.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 10_000 }, (_, i) => i + 1))
   expect(result.vertices.map(({ finishedSubtasks }) => finishedSubtasks)).toEqual([3, 3])
