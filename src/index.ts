@@ -1,6 +1,13 @@
 /** The public API of Millrace. */
 export { job, type JobOptions } from './api/job.ts'
-export { type CheckpointSettings, StreamExecutionEnvironment } from './api/environment.ts'
+export { run, type RunOptions } from './cli/run-module.ts'
+export {
+  type CheckpointSettings,
+  type ExecuteOptions,
+  type LocalEnvironmentOptions,
+  StreamExecutionEnvironment,
+} from './api/environment.ts'
+export type { JobClient } from './api/job-client.ts'
 export type { DataStream, SingleOutputStream } from './api/data-stream.ts'
 export type { DataStreamSink } from './api/data-stream-sink.ts'
 export type { KeyedStream } from './api/keyed-stream.ts'
@@ -15,6 +22,44 @@ export type { ReduceFunction, RichReduceFunction } from './operators/reduce-func
 export type { RichFilterFunction, RichFlatMapFunction, RichMapFunction } from './operators/rich-inline.ts'
 export type { RichFunction, RuntimeContext } from './operators/runtime-context.ts'
 export type { AggregateFunction } from './state/keyed-state-backend.ts'
+export type {
+  AllWindowedStream,
+  AllWindowProcessor,
+  ProcessAllWindow,
+  ProcessAllWindowFunction,
+  WindowedStream,
+} from './api/windowed-stream.ts'
+export { tumbling, type TumblingOptions, type WindowStagger } from './windows/assigners/tumbling.ts'
+export { sliding, type SlidingOptions } from './windows/assigners/sliding.ts'
+export { session, type SessionGapExtractor } from './windows/assigners/session.ts'
+export { endOfStreamWindows, globalWindows } from './windows/assigners/global.ts'
+export { continuousEventTimeTrigger, continuousProcessingTimeTrigger } from './windows/triggers/continuous-trigger.ts'
+export { countTrigger } from './windows/triggers/count-trigger.ts'
+export { type DeltaFunction, deltaTrigger } from './windows/triggers/delta-trigger.ts'
+export { endOfStreamTrigger } from './windows/triggers/end-of-stream-trigger.ts'
+export { eventTimeTrigger } from './windows/triggers/event-time-trigger.ts'
+export { neverTrigger } from './windows/triggers/never-trigger.ts'
+export { processingTimeTrigger } from './windows/triggers/processing-time-trigger.ts'
+export {
+  type ProcessingTimeoutOptions,
+  processingTimeoutTrigger,
+} from './windows/triggers/processing-timeout-trigger.ts'
+export { purgingTrigger } from './windows/triggers/purging-trigger.ts'
+export { countEvictor } from './windows/evictors/count-evictor.ts'
+export { deltaEvictor } from './windows/evictors/delta-evictor.ts'
+export { timeEvictor } from './windows/evictors/time-evictor.ts'
+export type { Evictor, EvictorContext, TimestampedValue } from './windows/evictor.ts'
+export { type OnMergeContext, type Trigger, type TriggerContext, TriggerResult } from './windows/trigger.ts'
+export type { MergingWindowAssigner, WindowAssigner, WindowAssignerContext } from './windows/window-assigner.ts'
+export { GlobalWindow, TimeWindow, type Window } from './windows/window.ts'
+export type { ProcessWindow, ProcessWindowFunction, WindowContext } from './windows/window-function.ts'
+export type {
+  AggregatingStateDescriptor,
+  ListStateDescriptor,
+  MapStateDescriptor,
+  ReducingStateDescriptor,
+  ValueStateDescriptor,
+} from './state/keyed-state-backend.ts'
 export { MillraceError, type ErrorContext } from './common/errors.ts'
 export { type ErrorCode, errorCodes } from './common/error-codes.ts'
 export { Configuration, type ConfigurationValues } from './common/configuration.ts'
@@ -26,5 +71,35 @@ export { outputTag, type OutputTag } from './operators/output-tag.ts'
 export { types, type DataType, type TypeInformation } from './data/types.ts'
 export type { JobDefinition } from './plan/job-definition.ts'
 export type { JobResult, JobStatus, ProgressReport, VertexReport } from './coordinator/job-execution.ts'
+export {
+  type BucketAssigner,
+  type BucketContext,
+  columns,
+  customSink,
+  type CustomSinkFunctions,
+  dateTimeBuckets,
+  discard,
+  elements,
+  type Encoder,
+  fileLines,
+  type FileLinesOptions,
+  fileSink,
+  type FileSinkOptions,
+  fromAsyncIterable,
+  type FromAsyncIterableOptions,
+  generator,
+  type GeneratorOptions,
+  type IterableLike,
+  noBuckets,
+  type NumberColumn,
+  print,
+  type PrintOptions,
+  type RowFormat,
+  sequence,
+  socketSink,
+  type SocketSinkOptions,
+  socketText,
+  type SocketTextOptions,
+} from './connectors/index.ts'
 export type { Source, SourceReader, SplitEnumerationContext } from './connectors/source.ts'
-export type { Sink, SinkWriter, Committer, CommitRequest } from './connectors/sink.ts'
+export type { Committer, CommitRequest, Sink, SinkWriter } from './connectors/sink.ts'

@@ -8,8 +8,11 @@
  * 2. Streams are immutable; the chain controls of SingleOutputStream change the node that made the stream.
  */
 import { maxParallelismMax } from '../common/limits.ts'
+import { fileSink } from '../connectors/file-sink/file-sink.ts'
+import { print } from '../connectors/print-sink.ts'
 import type { Sink } from '../connectors/sink.ts'
-import type { TypeInformation } from '../data/types.ts'
+import { socketSink } from '../connectors/socket-sink.ts'
+import { type TypeInformation, types } from '../data/types.ts'
 import type { OutputTag } from '../operators/output-tag.ts'
 import type { Collector } from '../operators/process-context.ts'
 import { type ProcessElement, type ProcessFunction, ProcessOperator } from '../operators/process-operator.ts'
@@ -18,6 +21,9 @@ import { TimestampsAndWatermarksOperator } from '../operators/timestamps-and-wat
 import { checkParallelism, type DraftNode, type NodeOptions, type Upstream } from '../plan/stream-graph-builder.ts'
 import type { NodeBody, Partitioning } from '../plan/stream-graph.ts'
 import type { WatermarkStrategy } from '../time/watermark-strategy.ts'
+import { globalWindows } from '../windows/assigners/global.ts'
+import type { WindowAssigner } from '../windows/window-assigner.ts'
+import type { GlobalWindow, Window } from '../windows/window.ts'
 import { ConnectedStreams, requireSameJob } from './connected-streams.ts'
 import { DataStreamSink } from './data-stream-sink.ts'
 import { type Selector, selectorOf } from './field-access.ts'
@@ -33,6 +39,7 @@ import {
 import { KeyedStream } from './keyed-stream.ts'
 import { PartitionWindowedStream } from './partition-windowed-stream.ts'
 import { mainOutput, type StreamContext } from './stream-context.ts'
+import { AllWindowedStream, WindowedStream } from './windowed-stream.ts'
 
 /** A stream of records of type T: what a program's operations start from and lead to. Immutable. */
 export class DataStream<T> {
@@ -95,6 +102,21 @@ export class DataStream<T> {
     return new KeyedStream<T, K>(this.context, this.upstreams, selectorOf(selector), this.type, keyType)
   }
 
+  /** Groups all records into windows: one subtask does the work. */
+  windowAll<W extends Window>(assigner: WindowAssigner<T, W>): AllWindowedStream<T, W> {
+    return new AllWindowedStream(new WindowedStream(this.#underOneKey(), { assigner }, 1))
+  }
+
+  /** Windows of `size` records; with a slide, the last `size` records at every `slide` records. */
+  countWindowAll(size: number, slide?: number): AllWindowedStream<T, GlobalWindow> {
+    const windowed = new WindowedStream(this.#underOneKey(), { assigner: globalWindows<T>() }, 1)
+    return new AllWindowedStream(windowed.countBased(size, slide))
+  }
+
+  #underOneKey(): KeyedStream<T, number> {
+    return this.keyBy(() => 0, types.int32())
+  }
+
   /** Reads this stream and another in one operator. */
   connect<U>(other: DataStream<U>): ConnectedStreams<T, U> {
     return new ConnectedStreams<T, U>(this, other)
@@ -150,6 +172,31 @@ export class DataStream<T> {
       this.upstreams,
     ])
     return new DataStreamSink(node)
+  }
+
+  /** Prints every record to standard output; with several subtasks each line begins with its subtask's number. */
+  print(prefix?: string): DataStreamSink {
+    return this.sinkTo(print({ prefix }))
+  }
+
+  /** Prints every record to standard error. */
+  printToErr(prefix?: string): DataStreamSink {
+    return this.sinkTo(print({ prefix, stream: 'stderr' }))
+  }
+
+  /** Part files of a directory, one line a record; they appear when the job has succeeded. */
+  writeAsText(directory: string): DataStreamSink {
+    return this.sinkTo(fileSink(directory))
+  }
+
+  /** Part files of comma-separated values; a record's fields are its columns. */
+  writeAsCsv(directory: string): DataStreamSink {
+    return this.sinkTo(fileSink(directory, { format: 'csv' }))
+  }
+
+  /** Lines of text to a TCP server. */
+  writeToSocket(host: string, port: number): DataStreamSink {
+    return this.sinkTo(socketSink({ host, port }))
   }
 
   /** Runs the job and hands out this stream's records. Leaving the loop cancels the job. */

@@ -2,16 +2,30 @@
  * StreamExecutionEnvironment: where a program's graph is built. Inside `job(…)` the engine gives one; for embedding, a
  * REPL and tests, `getExecutionEnvironment()` makes one that runs the job in the caller's thread, closures allowed.
  */
-import type { Configuration, ConfigurationValues } from '../common/configuration.ts'
+import { Configuration, type ConfigurationValues } from '../common/configuration.ts'
 import { configOptions } from '../common/config-options.ts'
 import { MillraceError } from '../common/errors.ts'
 import { maxParallelismMax } from '../common/limits.ts'
-import { type ParameterData, Parameters } from '../common/parameters.ts'
+import { type ParameterData, Parameters, parametersOf, type ParameterValues } from '../common/parameters.ts'
+import {
+  fromAsyncIterable,
+  type FromAsyncIterableOptions,
+  type IterableLike,
+} from '../connectors/async-iterable-source.ts'
+import { elements } from '../connectors/elements-source.ts'
+import { fileLines } from '../connectors/file-lines-source.ts'
+import { sequence } from '../connectors/sequence-source.ts'
+import type { Sink } from '../connectors/sink.ts'
+import { socketText } from '../connectors/socket-text-source.ts'
 import type { Source } from '../connectors/source.ts'
 import { checkParallelism, StreamGraphBuilder } from '../plan/stream-graph-builder.ts'
 import type { StreamGraph } from '../plan/stream-graph.ts'
 import type { WatermarkStrategy } from '../time/watermark-strategy.ts'
+import type { TypeInformation } from '../data/types.ts'
+import type { JobRequest, JobResult } from '../coordinator/job-execution.ts'
+import { CollectQueue } from './collect-queue.ts'
 import { SingleOutputStream } from './data-stream.ts'
+import { JobClient } from './job-client.ts'
 import type { StreamContext } from './stream-context.ts'
 
 /** How checkpoints are taken; what is left out comes from the configuration. */
@@ -28,32 +42,100 @@ export interface CheckpointSettings {
   readonly dir?: string
 }
 
+/** What an environment starts from inside `job(…)`. */
 export interface EnvironmentSettings {
   readonly parameters: ParameterData
   readonly configuration: Configuration
-  /** Where neither the program nor its configuration sets one. */
+  /** Where the program sets none. */
   readonly parallelism: number
 }
 
-/** What a job's program is written against: sources, settings, parameters. One is made for every build of the graph. */
+/** What an environment of one's own starts from. */
+export interface LocalEnvironmentOptions {
+  readonly parameters?: ParameterValues
+  readonly configuration?: ConfigurationValues
+  /** Default 1: subtasks take turns in the caller's thread. */
+  readonly parallelism?: number
+}
+
+export type ExecuteOptions = Pick<
+  JobRequest,
+  'jobDir' | 'from' | 'fresh' | 'onProgress' | 'progressIntervalMs' | 'signal'
+>
+
 export class StreamExecutionEnvironment {
   /** The program's parameters. */
   readonly parameters: Parameters
   readonly #context: StreamContext
   readonly #graph = new StreamGraphBuilder()
+  readonly #runsLocally: boolean
   #configuration: Configuration
   #parallelism: number
 
-  constructor(settings: EnvironmentSettings, collect?: StreamContext['collect']) {
+  /** @internal Programs get theirs from `job(…)`, or from `getExecutionEnvironment()`. */
+  constructor(settings: EnvironmentSettings, runsLocally: boolean = false) {
     this.parameters = new Parameters(settings.parameters)
     this.#configuration = settings.configuration
     this.#parallelism = settings.parallelism
+    this.#runsLocally = runsLocally
     const context: StreamContext = {
       graph: this.#graph,
       streamOf: (node) => new SingleOutputStream(context, node),
-      collect: collect ?? refuseToCollect,
+      collect: (addSink, limit) => this.#collect(addSink, limit),
     }
     this.#context = context
+  }
+
+  /** An environment that runs its job in the caller's thread: for embedding, a REPL and tests. Closures are allowed. */
+  static getExecutionEnvironment(options: LocalEnvironmentOptions = {}): StreamExecutionEnvironment {
+    const configuration = Configuration.of(options.configuration ?? {})
+    const parallelism = options.parallelism ?? configuration.get(configOptions.parallelism) ?? 1
+    const settings = { parameters: parametersOf(options.parameters ?? {}), configuration, parallelism }
+    return new StreamExecutionEnvironment(settings, true)
+  }
+
+  /** The same as `getExecutionEnvironment`, by Flink's other name. */
+  static createLocalEnvironment(options: LocalEnvironmentOptions = {}): StreamExecutionEnvironment {
+    return StreamExecutionEnvironment.getExecutionEnvironment(options)
+  }
+
+  /** Runs what was said since the last execution, to its end. */
+  execute(jobName?: string, options?: ExecuteOptions): Promise<JobResult> {
+    return this.executeAsync(jobName, options).result()
+  }
+
+  /** Starts the job and returns at once. */
+  executeAsync(jobName: string = 'Millrace Streaming Job', options: ExecuteOptions = {}): JobClient {
+    if (!this.#runsLocally) throw cannot('executed')
+    const graph = this.toStreamGraph(jobName)
+    return new JobClient({
+      ...options,
+      definition: { kind: 'millrace-job', name: jobName, build: () => graph },
+      parameters: this.parameters.toPlain(),
+      configuration: this.#configuration.toPlain(),
+      parallelism: this.#parallelism,
+    })
+  }
+
+  async *#collect<T>(addSink: (sink: Sink<T>) => void, limit: number): AsyncGenerator<T, void, void> {
+    if (!this.#runsLocally) throw cannot('collected from')
+    const queue = new CollectQueue<T>()
+    addSink(queue.sink)
+    const client = this.executeAsync()
+    client.result().then(
+      () => queue.end(),
+      (error: unknown) => queue.end(error),
+    )
+    let count = 0
+    try {
+      if (limit <= 0) return
+      for await (const record of queue.records()) {
+        yield record
+        if (++count >= limit) return
+      }
+    } finally {
+      await client.cancel()
+    }
   }
 
   /**
@@ -68,6 +150,42 @@ export class StreamExecutionEnvironment {
     } as const
     const options = { outputType: source.type, parallelismMax: source.maxParallelism }
     return this.#context.streamOf<T>(this.#graph.add(`Source: ${name ?? source.name}`, body, [], options))
+  }
+
+  /** The values, in order, from one subtask. */
+  fromElements<T>(...values: readonly T[]): SingleOutputStream<T> {
+    return this.source(elements(values))
+  }
+
+  /** The values of an array, in order, from one subtask. */
+  fromCollection<T>(values: readonly T[], type?: TypeInformation<T>): SingleOutputStream<T> {
+    return this.source(elements(values, { type }))
+  }
+
+  /** Whole numbers `from` … `to`, both included. */
+  fromSequence(from: number, to: number): SingleOutputStream<number> {
+    return this.source(sequence(from, to))
+  }
+
+  /**
+   * What an async iterable, a Node Readable or a web stream gives. Inside `job(…)` a function that makes it, since
+   * streams cannot travel to slots.
+   */
+  fromAsyncIterable<T>(
+    iterable: IterableLike<T> | (() => IterableLike<T> | Promise<IterableLike<T>>),
+    options: FromAsyncIterableOptions<T> = {},
+  ): SingleOutputStream<T> {
+    return this.source(fromAsyncIterable(typeof iterable === 'function' ? iterable : () => iterable, options))
+  }
+
+  /** Lines of text from a TCP server; one subtask. */
+  socketTextStream(host: string, port: number, delimiter: string = '\n'): SingleOutputStream<string> {
+    return this.source(socketText({ host, port, delimiter }))
+  }
+
+  /** Lines of the text files of a path, folder or glob, read in parallel. */
+  readTextFile(path: string | readonly string[]): SingleOutputStream<string> {
+    return this.source(fileLines(path))
   }
 
   /** Parallelism of operators that set none. Over `--parallelism`. */
@@ -139,9 +257,9 @@ export class StreamExecutionEnvironment {
   }
 }
 
-function refuseToCollect(): never {
-  throw new MillraceError(
+function cannot(what: string): MillraceError {
+  return new MillraceError(
     'MR_PLAN_INVALID',
-    'inside job() a stream cannot be collected: slots run in other threads; use a sink, or getExecutionEnvironment()',
+    `the environment of job() cannot be ${what}: the engine runs the job in its slots; use a sink, or StreamExecutionEnvironment.getExecutionEnvironment()`,
   )
 }

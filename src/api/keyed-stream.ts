@@ -1,21 +1,27 @@
-/** KeyedStream: records dealt out by key. Its operators have keyed state and timers. */
+/**
+ * KeyedStream: records dealt out by key. Its operators have keyed state and timers. sum, min, max, minBy and maxBy roll:
+ * each record gives the new value of its key; in batch mode each key gives its last value only.
+ */
 import type { TypeInformation } from '../data/types.ts'
-import { type FieldAggregationKind, fieldAggregation } from '../operators/field-aggregation.ts'
 import { KeyedReduceOperator } from '../operators/keyed-reduce-operator.ts'
 import { LocalCombineOperator } from '../operators/local-combine-operator.ts'
 import { type Combination, combinationOf, type ReduceFunction } from '../operators/reduce-function.ts'
 import type { RichFilterFunction, RichFlatMapFunction, RichMapFunction } from '../operators/rich-inline.ts'
 import type { Upstream } from '../plan/stream-graph-builder.ts'
 import type { KeySelector, NodeBody, Partitioning } from '../plan/stream-graph.ts'
+import { endOfStreamWindows, globalWindows } from '../windows/assigners/global.ts'
+import type { WindowAssigner } from '../windows/window-assigner.ts'
+import type { GlobalWindow, Window } from '../windows/window.ts'
 import type { SingleOutputStream } from './data-stream.ts'
-import type { ComparableField, NumericField } from './field-access.ts'
+import { FieldAggregations } from './field-aggregations.ts'
 import { filterBody, flatMapBody, mapBody, operatorBody } from './inline-functions.ts'
 import type { StreamContext } from './stream-context.ts'
+import { WindowedStream } from './windowed-stream.ts'
 
 type OperatorBody = NodeBody & { readonly kind: 'operator' }
 
 /** A stream dealt out by key: equal keys meet in one subtask, and functions on it may keep state per key. */
-export class KeyedStream<T, K> {
+export class KeyedStream<T, K> extends FieldAggregations<T> {
   /** @internal */
   readonly context: StreamContext
   /** @internal */
@@ -33,6 +39,7 @@ export class KeyedStream<T, K> {
     type: TypeInformation<T> | undefined,
     keyType: TypeInformation<K> | undefined,
   ) {
+    super()
     const partitioning: Partitioning = { kind: 'hash', keySelector }
     this.context = context
     this.upstreams = upstreams.map((way) => ({ ...way, partitioning }))
@@ -46,31 +53,19 @@ export class KeyedStream<T, K> {
     return this.#rolling('Keyed Reduce', combinationOf(reduce))
   }
 
-  /** Rolling sum of a field; the other fields are those of the key's first record. */
-  sum(field: NumericField<T>): SingleOutputStream<T>
-  sum(this: KeyedStream<number, K> | KeyedStream<bigint, K>): SingleOutputStream<T>
-  sum(field?: string | number): SingleOutputStream<T> {
-    return this.#aggregate('sum', field)
+  /** Groups each key's records into windows. */
+  window<W extends Window>(assigner: WindowAssigner<T, W>): WindowedStream<T, K, W> {
+    return new WindowedStream(this, { assigner })
   }
-  /** Rolling minimum of a field; the other fields are those of the key's first record. */
-  min(field: ComparableField<T>): SingleOutputStream<T>
-  min(this: KeyedStream<number, K> | KeyedStream<bigint, K> | KeyedStream<string, K>): SingleOutputStream<T>
-  min(field?: string | number): SingleOutputStream<T> {
-    return this.#aggregate('min', field)
+
+  /** Windows of `size` records of a key; with a slide, the last `size` records at every `slide` records. */
+  countWindow(size: number, slide?: number): WindowedStream<T, K, GlobalWindow> {
+    return this.window(globalWindows<T>()).countBased(size, slide)
   }
-  /** Rolling maximum of a field; the other fields are those of the key's first record. */
-  max(field: ComparableField<T>): SingleOutputStream<T>
-  max(this: KeyedStream<number, K> | KeyedStream<bigint, K> | KeyedStream<string, K>): SingleOutputStream<T>
-  max(field?: string | number): SingleOutputStream<T> {
-    return this.#aggregate('max', field)
-  }
-  /** The whole record with the smallest field so far; on ties the first one, or the last. */
-  minBy(field: ComparableField<T>, onTie: 'first' | 'last' = 'first'): SingleOutputStream<T> {
-    return this.#aggregate('minBy', field, onTie)
-  }
-  /** The whole record with the largest field so far; on ties the first one, or the last. */
-  maxBy(field: ComparableField<T>, onTie: 'first' | 'last' = 'first'): SingleOutputStream<T> {
-    return this.#aggregate('maxBy', field, onTie)
+
+  /** All records of each key as one window that ends with the input. */
+  fullWindowPartition(): WindowedStream<T, K, GlobalWindow> {
+    return this.window(endOfStreamWindows<T>())
   }
 
   /** A rich function may use the key's state. */
@@ -84,11 +79,9 @@ export class KeyedStream<T, K> {
     return this.keyed<R>('Flat Map', flatMapBody<T, R>(flatMap))
   }
 
-  #aggregate(kind: FieldAggregationKind, field: unknown, onTie: 'first' | 'last' = 'first'): SingleOutputStream<T> {
-    return this.#rolling(
-      'Keyed Aggregation',
-      fieldAggregation<T>({ kind, field: field as string | number | undefined, onTie }),
-    )
+  /** @internal Rolling results of sum, min, max, minBy and maxBy. */
+  combined(name: string, combination: Combination<T>): SingleOutputStream<T> {
+    return this.#rolling(`Keyed ${name}`, combination)
   }
 
   #rolling(name: string, combination: Combination<T>): SingleOutputStream<T> {
@@ -103,9 +96,15 @@ export class KeyedStream<T, K> {
   }
 
   /** @internal Adds an operator with this stream as its only input. */
-  keyed<R>(name: string, body: NodeBody, outputType?: TypeInformation<R>): SingleOutputStream<R> {
+  keyed<R>(
+    name: string,
+    body: NodeBody,
+    outputType?: TypeInformation<R>,
+    parallelismMax?: number,
+  ): SingleOutputStream<R> {
     const keyedBody: NodeBody =
       body.kind === 'operator' ? { ...body, keySelectors: [this.keySelector], keyType: this.keyType } : body
-    return this.context.streamOf<R>(this.context.graph.add(name, keyedBody, [this.upstreams], { outputType }))
+    const options = { outputType, parallelismMax }
+    return this.context.streamOf<R>(this.context.graph.add(name, keyedBody, [this.upstreams], options))
   }
 }

@@ -68,6 +68,9 @@ export interface VertexReport {
   readonly name: string
   readonly parallelism: number
   readonly finishedSubtasks: number
+  /** True where the chain's head is a source. */
+  readonly isSource?: boolean
+  /** Of a source: records that it emitted into its chain. */
   readonly recordsIn: number
   readonly recordsOut: number
   readonly bytesIn: number

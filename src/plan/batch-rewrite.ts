@@ -43,11 +43,10 @@ function combinerFor(edge: StreamEdge): (() => Operator) | undefined {
 }
 
 function combinerNode(id: number, target: StreamNode, source: StreamNode, create: () => Operator): StreamNode {
-  const body: NodeBody = { kind: 'operator', create }
   return {
     ...source,
     id,
-    body: target.body.kind === 'operator' ? { ...target.body, ...body, createCombiner: undefined } : body,
+    body: { kind: 'operator', create },
     name: `Combine(${target.name})`,
     description: undefined,
     uid: undefined,

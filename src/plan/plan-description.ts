@@ -5,7 +5,7 @@
 import { MillraceError } from '../common/errors.ts'
 import type { JobGraph, JobVertex } from './job-graph.ts'
 import { digest } from './operator-id.ts'
-import type { Partitioning, StreamNode } from './stream-graph.ts'
+import type { Partitioning, StreamEdge, StreamNode } from './stream-graph.ts'
 
 export interface PlanDescription {
   /** 32 hex digits. */
@@ -75,6 +75,16 @@ export function firstDifference(expected: PlanDescription, found: PlanDescriptio
     }
   }
   return 'the plans differ in a way that no node shows'
+}
+
+/** The stream nodes of a job graph, in order of creation; combiners come last. */
+export function streamNodes(job: JobGraph): StreamNode[] {
+  return job.vertices.flatMap((vertex) => vertex.nodes).sort((left, right) => left.id - right.id)
+}
+
+/** True where the edge is a call within a task, not an exchange. */
+export function isChainEdge(job: JobGraph, edge: StreamEdge): boolean {
+  return !job.edges.some((jobEdge) => jobEdge.edge === edge)
 }
 
 /** Flink's names of ship strategies. */

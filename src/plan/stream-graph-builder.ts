@@ -1,7 +1,8 @@
 /**
  * Collects what the program says and makes the StreamGraph of it, with everything resolved that the program left open:
  * parallelism (operator, else the job's) and partitioning (forward between equal parallelisms, else rebalance).
- * Drafts are mutable until `build`, which may be called once.
+ * Drafts are mutable until `build`. A later `build` takes the nodes added since, and all that those read from (Flink's
+ * rule for programs that execute several times).
  */
 import type { Configuration } from '../common/configuration.ts'
 import { configOptions } from '../common/config-options.ts'
@@ -44,7 +45,7 @@ export interface NodeOptions {
   readonly outputType?: TypeInformation<unknown> | undefined
   readonly chaining?: StreamNode['chaining']
   readonly parallelism?: number
-  readonly parallelismMax?: number
+  readonly parallelismMax?: number | undefined
 }
 
 export interface BuildOptions {
@@ -55,6 +56,7 @@ export interface BuildOptions {
 
 export class StreamGraphBuilder {
   readonly #drafts: DraftNode[] = []
+  #builtCount = 0
 
   /** `inputs[0]` holds the ways into the first input, `inputs[1]` those into the second. */
   add(
@@ -82,17 +84,15 @@ export class StreamGraphBuilder {
     return draft
   }
 
-  get isEmpty(): boolean {
-    return this.#drafts.length === 0
-  }
-
   build({ jobName, configuration, parallelism }: BuildOptions): StreamGraph {
-    if (this.isEmpty) {
+    const drafts = this.#takeFresh()
+    if (drafts.length === 0) {
       throw new MillraceError('MR_PLAN_INVALID', `job '${jobName}' has no operators: start with env.source(…)`)
     }
     checkParallelism(parallelism, maxParallelismMax, 'the job')
-    const nodes: StreamNode[] = []
-    for (const draft of this.#drafts) nodes.push(resolve(draft, nodes, parallelism))
+    const made = new Map<DraftNode, StreamNode>()
+    for (const draft of drafts) made.set(draft, resolve(draft, made, parallelism))
+    const nodes = [...made.values()]
     checkUids(nodes)
     return {
       jobName,
@@ -101,13 +101,26 @@ export class StreamGraphBuilder {
       configuration: configuration.toPlain(),
     }
   }
+
+  /** In order of creation. */
+  #takeFresh(): DraftNode[] {
+    const wanted = new Set<DraftNode>()
+    const add = (draft: DraftNode): void => {
+      if (wanted.has(draft)) return
+      wanted.add(draft)
+      for (const input of draft.inputs) add(input.node)
+    }
+    for (const draft of this.#drafts.slice(this.#builtCount)) add(draft)
+    this.#builtCount = this.#drafts.length
+    return this.#drafts.filter((draft) => wanted.has(draft))
+  }
 }
 
-/** `nodes` holds every earlier node at index id - 1: a draft's inputs are always created before it. */
-function resolve(draft: DraftNode, nodes: readonly StreamNode[], defaultParallelism: number): StreamNode {
+/** `made` holds the nodes of the draft's inputs: they are always created before it. */
+function resolve(draft: DraftNode, made: ReadonlyMap<DraftNode, StreamNode>, defaultParallelism: number): StreamNode {
   const parallelism = resolveParallelism(draft, defaultParallelism)
   const node: StreamNode = {
-    id: draft.id,
+    id: made.size + 1,
     body: draft.body,
     name: draft.name,
     description: draft.description,
@@ -115,14 +128,14 @@ function resolve(draft: DraftNode, nodes: readonly StreamNode[], defaultParallel
     parallelism,
     maxParallelism: draft.maxParallelism,
     chaining: draft.chaining,
-    slotSharingGroup: draft.slotSharingGroup ?? inheritedGroup(draft, nodes),
+    slotSharingGroup: draft.slotSharingGroup ?? inheritedGroup(draft, made),
     bufferTimeoutMs: draft.bufferTimeoutMs,
     outputType: draft.outputType,
     inputs: [],
     outputs: [],
   }
   for (const input of draft.inputs) {
-    const source = nodes[input.node.id - 1]!
+    const source = made.get(input.node)!
     const edge: StreamEdge = {
       source,
       target: node,
@@ -149,8 +162,8 @@ function resolveParallelism(draft: DraftNode, defaultParallelism: number): numbe
   return draft.parallelism
 }
 
-function inheritedGroup(draft: DraftNode, nodes: readonly StreamNode[]): string {
-  const groups = new Set(draft.inputs.map((input) => nodes[input.node.id - 1]!.slotSharingGroup))
+function inheritedGroup(draft: DraftNode, made: ReadonlyMap<DraftNode, StreamNode>): string {
+  const groups = new Set(draft.inputs.map((input) => made.get(input.node)!.slotSharingGroup))
   return groups.size === 1 ? [...groups][0]! : 'default'
 }
 

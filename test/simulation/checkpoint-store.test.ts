@@ -67,7 +67,8 @@ async function takeCheckpoint(
   promised.attempted = id
   await store.complete(metadata)
   promised.completed = id
-  await store.removeShared(await store.retain())
+  await store.retain()
+  await store.removeUnreferenced(id)
   return subtasks.map(sharedFilesOf)
 }
 

@@ -13,6 +13,12 @@ it('programs that are right compile, and every line marked as an error is one', 
   expect(status).toBe(0)
 })
 
+it('the examples compile as a user would write them', () => {
+  const tsc = `${root}/node_modules/typescript/bin/tsc`
+  const args = [tsc, '--noEmit', '-p', `${root}/examples`]
+  expect(spawnSync(process.execPath, args, { encoding: 'utf8' }).stdout).toBe('')
+})
+
 it('every type test holds at least one line that must not compile', () => {
   const files = readdirSync(folder).filter((name) => name.endsWith('.ts') && name !== 'types.test.ts')
   expect(files.length).toBeGreaterThan(0)

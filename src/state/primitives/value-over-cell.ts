@@ -1,4 +1,3 @@
-/** Value state over a cell of any backend. */
 import type { ValueState } from '../keyed-state-backend.ts'
 import type { SingleValue } from './timed-cell.ts'
 

@@ -1,0 +1,18 @@
+#!/usr/bin/env node
+/**
+ * The command `millrace`. Starts under an older Node too, and goes on under the one that the package brings. In a
+ * checkout it brings dist up to date first; an installed package has no sources.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { enableCompileCache } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { reexecOnNewNode } from './node-version.mjs'
+
+await reexecOnNewNode()
+enableCompileCache()
+if (existsSync(fileURLToPath(new URL('../src', import.meta.url)))) await import('./bootstrap.mjs')
+const { main } = await import('../dist/cli/main.js')
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+const exitCode = await main(process.argv.slice(2), version)
+// What a job module left open in this thread must not keep the command from ending.
+process.stdout.write('', () => process.stderr.write('', () => process.exit(exitCode)))

@@ -1,0 +1,219 @@
+/**
+ * WindowedStream: the records of each key, grouped into windows. AllWindowedStream: all records, in one subtask.
+ * Immutable: each setting gives a new stream. An operator comes with reduce, aggregate, process or a field aggregation.
+ */
+import type { TypeInformation } from '../data/types.ts'
+import type { OutputTag } from '../operators/output-tag.ts'
+import type { Collector } from '../operators/process-context.ts'
+import { type Combination, combinationOf, type ReduceFunction } from '../operators/reduce-function.ts'
+import type { RichFunction } from '../operators/runtime-context.ts'
+import type { AggregateFunction } from '../state/keyed-state-backend.ts'
+import { createWindowOperator } from '../windows/create-window-operator.ts'
+import type { WindowProcessor } from '../windows/emit-window.ts'
+import type { Evictor } from '../windows/evictor.ts'
+import { type Incremental, incrementalAggregate, incrementalReduce } from '../windows/incremental.ts'
+import { countEvictor } from '../windows/evictors/count-evictor.ts'
+import { countTrigger } from '../windows/triggers/count-trigger.ts'
+import { purgingTrigger } from '../windows/triggers/purging-trigger.ts'
+import type { Trigger } from '../windows/trigger.ts'
+import type { WindowAssigner } from '../windows/window-assigner.ts'
+import type { WindowContext } from '../windows/window-function.ts'
+import { checkedWindowSpec, windowOperatorName, type WindowSpec } from '../windows/window-spec.ts'
+import type { Window } from '../windows/window.ts'
+import type { SingleOutputStream } from './data-stream.ts'
+import { FieldAggregations } from './field-aggregations.ts'
+import { operatorBody } from './inline-functions.ts'
+import type { KeyedStream } from './keyed-stream.ts'
+
+export interface WindowSettings<T, W extends Window> {
+  readonly assigner: WindowAssigner<T, W>
+  readonly trigger?: Trigger<T, W>
+  readonly evictor?: Evictor<T, W>
+  readonly allowedLatenessMs?: number
+  readonly lateTag?: OutputTag<T>
+}
+
+export class WindowedStream<T, K, W extends Window> extends FieldAggregations<T> {
+  readonly #input: KeyedStream<T, K>
+  readonly #settings: WindowSettings<T, W>
+  /** Set for windowAll. */
+  readonly #parallelismMax: number
+
+  /** @internal */
+  constructor(input: KeyedStream<T, K>, settings: WindowSettings<T, W>, parallelismMax: number = Infinity) {
+    super()
+    this.#input = input
+    this.#settings = settings
+    this.#parallelismMax = parallelismMax
+  }
+
+  /** When windows emit, in place of the assigner's own trigger. */
+  trigger(trigger: Trigger<T, W>): WindowedStream<T, K, W> {
+    return this.#with({ trigger })
+  }
+  /** Drops elements before or after the window function sees them; the window then keeps all its elements. */
+  evictor(evictor: Evictor<T, W>): WindowedStream<T, K, W> {
+    return this.#with({ evictor })
+  }
+  /** How long after its end a window takes late records, and fires again with each. */
+  allowedLateness(latenessMs: number): WindowedStream<T, K, W> {
+    return this.#with({ allowedLatenessMs: latenessMs })
+  }
+  /** Where records go that are too late for every window: `getSideOutput(tag)` of the result. */
+  sideOutputLateData(tag: OutputTag<T>): WindowedStream<T, K, W> {
+    return this.#with({ lateTag: tag })
+  }
+
+  /** Combines records as they come; with a second function, that one gets the combined record and the window. */
+  reduce(reduce: ReduceFunction<T>): SingleOutputStream<T>
+  reduce<R>(reduce: ReduceFunction<T>, process: WindowProcessor<T, R, K, W>): SingleOutputStream<R>
+  reduce<R>(reduce: ReduceFunction<T>, process?: WindowProcessor<T, R, K, W>): SingleOutputStream<R> {
+    const incremental = incrementalReduce(combinationOf(reduce), this.#input.type)
+    const outputType = process === undefined ? this.#input.type : undefined
+    return this.#transform<T, T, R>(incremental, process, outputType as TypeInformation<unknown> as TypeInformation<R>)
+  }
+
+  /** Folds records into an accumulator as they come; with a second function, that one gets the result and the window. */
+  aggregate<Acc, Mid>(aggregate: AggregateFunction<T, Acc, Mid>): SingleOutputStream<Mid>
+  aggregate<Acc, Mid, R>(
+    aggregate: AggregateFunction<T, Acc, Mid>,
+    process: WindowProcessor<Mid, R, K, W>,
+  ): SingleOutputStream<R>
+  aggregate<Acc, Mid, R>(
+    aggregate: AggregateFunction<T, Acc, Mid>,
+    process?: WindowProcessor<Mid, R, K, W>,
+  ): SingleOutputStream<R> {
+    return this.#transform(incrementalAggregate(aggregate), process)
+  }
+
+  /** Sees all elements of a window at once; they are kept until then. */
+  process<R>(process: WindowProcessor<T, R, K, W>): SingleOutputStream<R> {
+    return this.#transform<never, T, R>(undefined, process)
+  }
+
+  /** Flink's other name for `process`. */
+  apply<R>(apply: WindowProcessor<T, R, K, W>): SingleOutputStream<R> {
+    return this.process(apply)
+  }
+
+  /** @internal */
+  combined(_: string, combination: Combination<T>): SingleOutputStream<T> {
+    return this.#transform<T, T, T>(incrementalReduce(combination, this.#input.type), undefined, this.#input.type)
+  }
+
+  /** @internal Of global windows: emits by count, tumbling or sliding. */
+  countBased(size: number, slide?: number): WindowedStream<T, K, W> {
+    if (slide === undefined) return this.trigger(purgingTrigger(countTrigger<T, W>(size)))
+    return this.trigger(countTrigger<T, W>(slide)).evictor(countEvictor<T, W>(size))
+  }
+
+  #with(settings: Partial<WindowSettings<T, W>>): WindowedStream<T, K, W> {
+    return new WindowedStream(this.#input, { ...this.#settings, ...settings }, this.#parallelismMax)
+  }
+
+  #transform<Acc, Mid, R>(
+    incremental: Incremental<T, Acc, Mid> | undefined,
+    process: WindowProcessor<Mid, R, K, W> | undefined,
+    outputType?: TypeInformation<R>,
+  ): SingleOutputStream<R> {
+    const elementType = this.#input.type
+    const spec: WindowSpec<T, Acc, Mid, R, K, W> = { ...this.#settings, incremental, process, elementType }
+    checkedWindowSpec(spec)
+    const body = operatorBody(() => createWindowOperator(spec))
+    return this.#input.keyed<R>(windowOperatorName(spec), body, outputType, this.#parallelismMax)
+  }
+}
+
+/** Process functions over all records of a window, without keys. */
+export interface ProcessAllWindowFunction<In, Out, W extends Window> extends RichFunction {
+  process(context: WindowContext<W>, elements: Iterable<In>, out: Collector<Out>): void
+  clear?(context: WindowContext<W>): void
+}
+
+export type ProcessAllWindow<In, Out, W extends Window> = (
+  context: WindowContext<W>,
+  elements: Iterable<In>,
+  out: Collector<Out>,
+) => void
+
+export type AllWindowProcessor<In, Out, W extends Window> =
+  | ProcessAllWindow<In, Out, W>
+  | ProcessAllWindowFunction<In, Out, W>
+
+/** All records in windows, whatever their key: one subtask does the work. */
+export class AllWindowedStream<T, W extends Window> extends FieldAggregations<T> {
+  readonly #windowed: WindowedStream<T, number, W>
+
+  /** @internal */
+  constructor(windowed: WindowedStream<T, number, W>) {
+    super()
+    this.#windowed = windowed
+  }
+
+  /** When windows emit, in place of the assigner's own trigger. */
+  trigger(trigger: Trigger<T, W>): AllWindowedStream<T, W> {
+    return new AllWindowedStream(this.#windowed.trigger(trigger))
+  }
+  /** Drops elements before or after the window function sees them. */
+  evictor(evictor: Evictor<T, W>): AllWindowedStream<T, W> {
+    return new AllWindowedStream(this.#windowed.evictor(evictor))
+  }
+  /** How long after its end a window takes late records, and fires again with each. */
+  allowedLateness(latenessMs: number): AllWindowedStream<T, W> {
+    return new AllWindowedStream(this.#windowed.allowedLateness(latenessMs))
+  }
+  /** Where records go that are too late for every window. */
+  sideOutputLateData(tag: OutputTag<T>): AllWindowedStream<T, W> {
+    return new AllWindowedStream(this.#windowed.sideOutputLateData(tag))
+  }
+
+  /** Combines records as they come. */
+  reduce(reduce: ReduceFunction<T>): SingleOutputStream<T>
+  reduce<R>(reduce: ReduceFunction<T>, process: AllWindowProcessor<T, R, W>): SingleOutputStream<R>
+  reduce<R>(reduce: ReduceFunction<T>, process?: AllWindowProcessor<T, R, W>): SingleOutputStream<R> {
+    if (process === undefined) return this.#windowed.reduce(reduce) as unknown as SingleOutputStream<R>
+    return this.#windowed.reduce(reduce, withoutKey(process))
+  }
+
+  /** Folds records into an accumulator as they come. */
+  aggregate<Acc, Mid>(aggregate: AggregateFunction<T, Acc, Mid>): SingleOutputStream<Mid>
+  aggregate<Acc, Mid, R>(
+    aggregate: AggregateFunction<T, Acc, Mid>,
+    process: AllWindowProcessor<Mid, R, W>,
+  ): SingleOutputStream<R>
+  aggregate<Acc, Mid, R>(
+    aggregate: AggregateFunction<T, Acc, Mid>,
+    process?: AllWindowProcessor<Mid, R, W>,
+  ): SingleOutputStream<R> {
+    if (process === undefined) return this.#windowed.aggregate(aggregate) as unknown as SingleOutputStream<R>
+    return this.#windowed.aggregate(aggregate, withoutKey(process))
+  }
+
+  /** Sees all elements of a window at once; they are kept until then. */
+  process<R>(process: AllWindowProcessor<T, R, W>): SingleOutputStream<R> {
+    return this.#windowed.process(withoutKey(process))
+  }
+
+  /** Flink's other name for `process`. */
+  apply<R>(apply: AllWindowProcessor<T, R, W>): SingleOutputStream<R> {
+    return this.process(apply)
+  }
+
+  /** @internal */
+  combined(name: string, combination: Combination<T>): SingleOutputStream<T> {
+    return this.#windowed.combined(name, combination)
+  }
+}
+
+function withoutKey<In, Out, W extends Window>(
+  process: AllWindowProcessor<In, Out, W>,
+): WindowProcessor<In, Out, number, W> {
+  if (typeof process === 'function') return (_, context, elements, out) => process(context, elements, out)
+  const { open, close, clear } = process
+  return {
+    ...(open && { open: open.bind(process) }),
+    ...(close && { close: close.bind(process) }),
+    ...(clear && { clear: clear.bind(process) }),
+    process: (_, context, elements, out) => process.process(context, elements, out),
+  }
+}

@@ -1,0 +1,55 @@
+/** Entry of the command line: `scripts/millrace.mjs` imports it. */
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { MillraceError } from '../common/errors.ts'
+import { loadJobModule } from '../plan/load-job-module.ts'
+import { isAnswered, program, usageError } from './program.ts'
+import { runJob, reportError } from './run-job.ts'
+import { runSettings } from './run-options.ts'
+
+/** Runs the command that `args` name; answers the exit code. */
+export async function main(args: readonly string[], version: string): Promise<number> {
+  let exitCode = 0
+  const commands = program(version, { run, explain, options }, (code) => (exitCode = code))
+  try {
+    if (args.length === 0) commands.outputHelp()
+    else await commands.parseAsync(args, { from: 'user' })
+  } catch (error) {
+    if (isAnswered(error)) return 0
+    return await reportError(usageError(error), args.includes('--json'))
+  }
+  return exitCode
+}
+
+/** MR_CLI_USAGE where there is no such file. */
+function moduleUrlOf(file: string): string {
+  if (existsSync(file)) return pathToFileURL(file).href
+  throw new MillraceError('MR_CLI_USAGE', `there is no job module at ${resolve(file)}`)
+}
+
+const run: Parameters<typeof program>[1]['run'] = async (file, flags, programArguments) => {
+  const { exitCode } = await runJob(
+    async () => {
+      const moduleUrl = moduleUrlOf(file)
+      const settings = runSettings(flags, programArguments)
+      return { ...settings, definition: await loadJobModule(moduleUrl), moduleUrl }
+    },
+    { json: flags.json ?? false, quiet: flags.quiet },
+  )
+  return exitCode
+}
+
+const explain: Parameters<typeof program>[1]['explain'] = async (file, flags, programArguments) => {
+  const { explainJob } = await import('./explain-command.ts')
+  const definition = await loadJobModule(moduleUrlOf(file))
+  const format = flags.json ? 'json' : (flags.format ?? 'text')
+  process.stdout.write(explainJob(definition, runSettings(flags, programArguments), format))
+  return 0
+}
+
+const options: Parameters<typeof program>[1]['options'] = async () => {
+  const { optionsText } = await import('./options-command.ts')
+  process.stdout.write(optionsText())
+  return 0
+}

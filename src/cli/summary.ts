@@ -1,0 +1,35 @@
+/** What the command line says once a job has finished: a few lines for people, one line of JSON for programs. */
+import type { JobResult, VertexReport } from '../coordinator/job-execution.ts'
+import type { ErrorReport } from './error-report.ts'
+import { sourceRecords } from './progress-line.ts'
+import { bytes, count, duration } from './units.ts'
+
+export function summaryText(result: JobResult): string {
+  const records = sourceRecords(result)
+  const rate = result.netRuntimeMs > 0 ? `, ${count((records / result.netRuntimeMs) * 1_000)}/s` : ''
+  const lines = [
+    `${result.jobName} finished in ${duration(result.netRuntimeMs)}: ${count(records)} records read${rate}`,
+    ...result.vertices.map(vertexLine),
+    ...Object.entries(result.accumulators).map(([name, value]) => `  ${name} = ${value}`),
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+function vertexLine(vertex: VertexReport): string {
+  const read = vertex.source === undefined ? '' : `, ${bytes(vertex.source.doneBytes)} read`
+  const flows = `${count(vertex.recordsIn)} in, ${count(vertex.recordsOut)} out${read}`
+  return `  ${vertex.name} x${vertex.parallelism}: ${flows}`
+}
+
+/** One line. `recordsRead` is what sources emitted. */
+export function summaryJson(result: JobResult): string {
+  const { jobName, jobId, status, netRuntimeMs, accumulators, vertices } = result
+  const recordsRead = sourceRecords(result)
+  return `${JSON.stringify({ jobName, jobId, status, netRuntimeMs, recordsRead, accumulators, vertices })}\n`
+}
+
+export function errorJson(report: ErrorReport): string {
+  const { code, message, advice, retryable, context, causes } = report
+  const status = code === 'MR_JOB_CANCELED' ? 'CANCELED' : 'FAILED'
+  return `${JSON.stringify({ status, error: { code, message, advice, retryable, context, causes } })}\n`
+}

@@ -1,0 +1,48 @@
+/** The plan in the JSON of Flink's `getExecutionPlan()`, which its plan visualiser reads. */
+import { shipStrategy } from './plan-description.ts'
+import type { StreamNode } from './stream-graph.ts'
+import type { JobGraph } from './job-graph.ts'
+import { streamNodes } from './plan-description.ts'
+
+export interface PlanJson {
+  readonly nodes: readonly PlanJsonNode[]
+}
+
+export interface PlanJsonNode {
+  readonly id: number
+  readonly type: string
+  readonly pact: 'Data Source' | 'Operator' | 'Data Sink'
+  readonly contents: string
+  readonly parallelism: number
+  readonly predecessors?: readonly { readonly id: number; readonly ship_strategy: string; readonly side: string }[]
+}
+
+export function explainJson(job: JobGraph): PlanJson {
+  return { nodes: streamNodes(job).map(nodeJson) }
+}
+
+function nodeJson(node: StreamNode): PlanJsonNode {
+  const json = {
+    id: node.id,
+    type: node.name,
+    pact: pactOf(node),
+    contents: node.description ?? node.name,
+    parallelism: node.parallelism,
+  } as const
+  if (node.inputs.length === 0) return json
+  // Flink's side: `first` only where a second input exists.
+  const sides = node.inputs.some((edge) => edge.inputIndex === 1) ? ['first', 'second'] : ['second']
+  return {
+    ...json,
+    predecessors: node.inputs.map((edge) => ({
+      id: edge.source.id,
+      ship_strategy: shipStrategy(edge.partitioning),
+      side: sides[edge.inputIndex]!,
+    })),
+  }
+}
+
+function pactOf({ body }: StreamNode): PlanJsonNode['pact'] {
+  if (body.kind === 'source') return 'Data Source'
+  return body.kind === 'sink' ? 'Data Sink' : 'Operator'
+}
