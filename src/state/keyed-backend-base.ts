@@ -52,6 +52,7 @@ import {
   keyCodecs,
   snapshotFormatVersion,
 } from './snapshot-layout.ts'
+import { blocksAfter, type SnapshotPart, SnapshotParts } from './snapshot-part.ts'
 import type { SnapshotSink, SnapshotSource, StoredFile } from './snapshot-store.ts'
 import { StateAccount, type StateBudget, unlimitedBudget } from './state-budget.ts'
 import type { StateCell } from './state-cell.ts'
@@ -83,9 +84,6 @@ interface RegisteredState {
   ttl: TimeToLive | undefined
 }
 
-/** Chunks of a snapshot after which the event loop gets a turn. */
-const chunksPerTurn = 4
-
 export abstract class KeyedBackendBase implements KeyedStateBackend {
   abstract readonly kind: KeyedStateBackend['kind']
   readonly context: KeyContext
@@ -94,6 +92,7 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
   readonly account: StateAccount
   readonly #clock: Clock
   readonly #states: Map<string, RegisteredState> = new Map()
+  readonly #parts = new SnapshotParts()
   /** States that are cleaned up a little with every record. */
   readonly #cleanedPerRecord: TimeToLive[] = []
   #chain = new SnapshotChain()
@@ -188,11 +187,12 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
     const basis = isSavepoint ? undefined : this.#chain.basis()
     const header = encodeFileHeader({ maxParallelism: this.maxParallelism, states: this.#specs() })
     const frozen = this.freeze(checkpointId, basis === undefined, !isSavepoint)
+    const parts = this.#parts.freeze(this.maxParallelism, this.keyGroupRange)
     this.context.invalidate()
     this.#isSnapshotting = true
     try {
       const name = `keyed-state-${this.keyGroupRange.first}-${this.keyGroupRange.last}`
-      const chunks = chunksOf(header, frozen)
+      const chunks = blocksAfter(header, frozen)
       const files: StoredFile[] = (basis ?? []).map((file) => sink.reuse(file))
       if (basis === undefined || !frozen.isEmpty) {
         files.push(isSavepoint ? await sink.writeExclusive(name, chunks) : await sink.writeShared(name, chunks))
@@ -202,13 +202,18 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
         backend: this.kind,
         formatVersion: snapshotFormatVersion,
         keyGroupRange: this.keyGroupRange,
-        files,
+        files: [...files, ...(await parts.write(sink))],
         meta: { layout: 'blocks' },
       }
     } finally {
       frozen.close()
+      parts.close()
       this.#isSnapshotting = false
     }
+  }
+
+  addSnapshotPart(name: string, part: SnapshotPart): void {
+    this.#parts.add(name, part)
   }
 
   notifyCheckpointComplete(checkpointId: number): void {
@@ -316,6 +321,7 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
         `${path} was written with max parallelism ${schema.maxParallelism}, the program has ${this.maxParallelism}`,
       )
     }
+    if (schema.part !== undefined) return this.#parts.restore(schema.part, bytes, input.position)
     const states = schema.states.map((spec) => this.#restoredState(spec))
     const codecs = schema.states.map((spec) => cellCodec(spec))
     const block = new BlockReader(bytes, input.position)
@@ -358,15 +364,6 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
       const value = codec.decode(block.values)
       if (isOurs) cell.put(block.namespace, key, keyGroup, value)
     }
-  }
-}
-
-async function* chunksOf(header: Uint8Array, frozen: FrozenState): AsyncGenerator<Uint8Array> {
-  yield header
-  let count = 0
-  for (const block of frozen.blocks()) {
-    yield block
-    if (++count % chunksPerTurn === 0) await new Promise<void>((resolve) => setImmediate(resolve))
   }
 }
 

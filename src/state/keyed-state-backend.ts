@@ -10,6 +10,7 @@
  */
 import type { KeyGroupRange } from '../data/key-groups.ts'
 import type { TypeInformation } from '../data/types.ts'
+import type { SnapshotPart } from './snapshot-part.ts'
 import type { SnapshotSink, SnapshotSource, StoredFile } from './snapshot-store.ts'
 import type { StateTtlConfig } from './state-ttl.ts'
 
@@ -166,6 +167,8 @@ export interface KeyedStateBackend {
    * every file is written through `sink`. At most one snapshot per backend is under way.
    */
   snapshot(checkpointId: number, sink: SnapshotSink, options?: SnapshotOptions): Promise<KeyedStateHandle>
+  /** Timers and the like: written and restored with every snapshot. Restored content is handed over at once. */
+  addSnapshotPart(name: string, part: SnapshotPart): void
   /** The checkpoint's files may serve as base of later increments. */
   notifyCheckpointComplete(checkpointId: number): void
   notifyCheckpointAborted(checkpointId: number): void

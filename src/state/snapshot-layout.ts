@@ -2,7 +2,7 @@
  * Layout of the files that keyed state is snapshotted into. The only file that knows it. Little-endian.
  *
  *   file    ┌ magic u32 ┬ version u16 ┬ 0 u16 ┬ schemaBytes u32 ┬ schema: JSON, utf-8 ┐ block*
- *   schema  { maxParallelism, states: StateSpec[] }; a block's state is an index into `states`
+ *   schema  { maxParallelism, states: StateSpec[], part? }; a block's state is an index into `states`
  *   block   ┌ blockBytes u32 ┬ op u8 ┬ keyClass u8 ┬ state u16 ┬ count u32 ┬ keyBytes u32 ┐  blockBytes: what follows it
  *           │ namespace: tag u8 (0 number, 1 text) + f64 | text                           │
  *           │ keyGroups u16 × count, ascending   (op Upsert and Remove)                   │
@@ -31,6 +31,8 @@ export type BlockOp = (typeof BlockOp)[keyof typeof BlockOp]
 export interface SnapshotSchema {
   readonly maxParallelism: number
   readonly states: readonly StateSpec[]
+  /** Name of the part (timers) whose file this is; absent in files of state. */
+  readonly part?: string
 }
 
 /** What a block holds, without its entries. */

@@ -1,0 +1,89 @@
+/**
+ * Keyed data that lives beside a backend but in its snapshots: timers. A part is frozen and written with the backend,
+ * in a file of its own that belongs to one checkpoint, and redistributed by key groups like state.
+ */
+import type { FrozenState } from './frozen-state.ts'
+import type { KeyGroupRange } from './keyed-state-backend.ts'
+import { BlockReader, encodeFileHeader } from './snapshot-layout.ts'
+import type { SnapshotSink, StoredFile } from './snapshot-store.ts'
+
+export interface SnapshotPart {
+  /** Freezes the content: what changes from now on is not part of the snapshot. */
+  freeze(): FrozenState
+  /** Takes the entries of a block whose key group belongs to the subtask. */
+  load(block: BlockReader): void
+}
+
+interface Restored {
+  readonly bytes: Uint8Array
+  readonly firstBlock: number
+}
+
+/** The parts of one backend, by name. What was restored waits for its part to be added. */
+export class SnapshotParts {
+  readonly #parts: Map<string, SnapshotPart> = new Map()
+  readonly #restored: Map<string, Restored[]> = new Map()
+
+  add(name: string, part: SnapshotPart): void {
+    this.#parts.set(name, part)
+    for (const { bytes, firstBlock } of this.#restored.get(name) ?? []) loadBlocks(part, bytes, firstBlock)
+    this.#restored.delete(name)
+  }
+
+  /** Takes in what a file of a part holds from `firstBlock` on. */
+  restore(name: string, bytes: Uint8Array, firstBlock: number): void {
+    const part = this.#parts.get(name)
+    if (part !== undefined) return loadBlocks(part, bytes, firstBlock)
+    const waiting = this.#restored.get(name) ?? []
+    waiting.push({ bytes, firstBlock })
+    this.#restored.set(name, waiting)
+  }
+
+  /** Freezes every part now; the files are written by `write`. */
+  freeze(maxParallelism: number, keyGroupRange: KeyGroupRange): FrozenParts {
+    const frozen = [...this.#parts].map(([name, part]) => [name, part.freeze()] as const)
+    const waiting = [...this.#restored]
+    const suffix = `${keyGroupRange.first}-${keyGroupRange.last}`
+    return {
+      async write(sink: SnapshotSink): Promise<StoredFile[]> {
+        const files: StoredFile[] = []
+        for (const [name, state] of frozen) {
+          const header = encodeFileHeader({ maxParallelism, states: [], part: name })
+          if (!state.isEmpty) files.push(await sink.writeExclusive(`${name}-${suffix}`, blocksAfter(header, state)))
+        }
+        for (const [name, parts] of waiting) {
+          for (const [i, { bytes }] of parts.entries()) {
+            files.push(await sink.writeExclusive(`${name}-${suffix}-${i}`, [bytes]))
+          }
+        }
+        return files
+      },
+      close: () => {
+        for (const [, state] of frozen) state.close()
+      },
+    }
+  }
+}
+
+export interface FrozenParts {
+  write(sink: SnapshotSink): Promise<StoredFile[]>
+  close(): void
+}
+
+function loadBlocks(part: SnapshotPart, bytes: Uint8Array, firstBlock: number): void {
+  const block = new BlockReader(bytes, firstBlock)
+  while (block.next()) part.load(block)
+}
+
+/** Blocks after which the event loop gets a turn. */
+const blocksPerTurn = 4
+
+/** A file's chunks: its header, then the blocks as they are made. */
+export async function* blocksAfter(header: Uint8Array, frozen: FrozenState): AsyncGenerator<Uint8Array> {
+  yield header
+  let count = 0
+  for (const block of frozen.blocks()) {
+    yield block
+    if (++count % blocksPerTurn === 0) await new Promise<void>((resolve) => setImmediate(resolve))
+  }
+}
