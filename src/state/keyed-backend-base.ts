@@ -118,6 +118,11 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
     if (this.#cleanedPerRecord.length > 0) for (const ttl of this.#cleanedPerRecord) ttl.cleanUp()
   }
 
+  clearCurrentKey(): void {
+    this.context.key = undefined
+    this.context.invalidate()
+  }
+
   currentKey(): unknown {
     return this.context.key
   }

@@ -143,6 +143,8 @@ export interface KeyedStateBackend {
   readonly maxParallelism: number
 
   setCurrentKey(key: unknown): void
+  /** Nothing is keyed until the next setCurrentKey: keyed state is MR_STATE_NO_KEY meanwhile. */
+  clearCurrentKey(): void
   currentKey(): unknown
   currentKeyGroup(): number
   setCurrentNamespace(namespace: Namespace): void

@@ -1,0 +1,72 @@
+/** process() on a keyed stream: keyed state, timers, side outputs. */
+import type { Progress } from '../common/progress.ts'
+import { BaseOperator } from './base-operator.ts'
+import { bindFunction } from './bind-function.ts'
+import { KeyedContext, type KeyedProcessContext, type OnTimerContext } from './keyed-process-context.ts'
+import type { OperatorContext, Output } from './operator.ts'
+import type { Collector } from './process-context.ts'
+import { closeFunction, openFunction, type RichFunction } from './runtime-context.ts'
+import { userFunctionError } from './user-function-error.ts'
+
+export type KeyedProcessElement<Key, In, Out> = (
+  value: In,
+  context: KeyedProcessContext<Key>,
+  out: Collector<Out>,
+) => void
+
+export interface KeyedProcessFunction<Key, In, Out> extends RichFunction {
+  processElement(value: In, context: KeyedProcessContext<Key>, out: Collector<Out>): void
+  /** A timer of the current key has come; `timeMs` is the time it was registered for. */
+  onTimer?(timeMs: number, context: OnTimerContext<Key>, out: Collector<Out>): void
+}
+
+export class KeyedProcessOperator<Key, In, Out> extends BaseOperator<In, Out> {
+  readonly #function: KeyedProcessFunction<Key, In, Out> | KeyedProcessElement<Key, In, Out>
+  readonly #process: KeyedProcessElement<Key, In, Out>
+  #keyed!: KeyedContext<Key, Out>
+
+  constructor(userFunction: KeyedProcessFunction<Key, In, Out> | KeyedProcessElement<Key, In, Out>) {
+    super()
+    this.#function = userFunction
+    this.#process = bindFunction<KeyedProcessElement<Key, In, Out>>(userFunction, 'processElement')
+  }
+
+  override setup(context: OperatorContext, output: Output<Out>): void {
+    super.setup(context, output)
+    const { onTimer } = this.#function as Partial<KeyedProcessFunction<Key, In, Out>>
+    this.#keyed = new KeyedContext<Key, Out>(context, output, onTimer?.bind(this.#function))
+  }
+
+  open(): void | Promise<void> {
+    this.#keyed.open()
+    return openFunction(this.#function, this.context)
+  }
+
+  processElement(value: In): void {
+    try {
+      this.#process(value, this.#keyed, this.output)
+    } catch (error) {
+      throw userFunctionError(error, this.context, { record: value, key: this.#keyed.getCurrentKey() })
+    }
+  }
+
+  advanceWatermark(timestampMs: number): Progress {
+    return this.#keyed.advanceWatermark(timestampMs)
+  }
+
+  nextProcessingTimeMs(): number {
+    return this.#keyed.nextProcessingTimeMs()
+  }
+
+  advanceProcessingTime(nowMs: number): Progress {
+    return this.#keyed.advanceProcessingTime(nowMs)
+  }
+
+  snapshotState(): void {
+    this.#keyed.snapshot()
+  }
+
+  close(): void | Promise<void> {
+    return closeFunction(this.#function)
+  }
+}
