@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { KeyedBroadcastProcessOperator } from '../../src/operators/keyed-broadcast-process-operator.ts'
 import { KeyedCoProcessOperator } from '../../src/operators/keyed-co-process-operator.ts'
+import type { KeyedProcessContext, OnTimerContext } from '../../src/operators/keyed-process-context.ts'
 import { KeyedProcessOperator } from '../../src/operators/keyed-process-operator.ts'
 import type { RuntimeContext } from '../../src/operators/runtime-context.ts'
 import type { MapStateDescriptor, ValueState, ValueStateDescriptor } from '../../src/state/keyed-state-backend.ts'
@@ -24,7 +25,7 @@ class Totals {
     this.#due = context.getState<number>({ kind: 'value', name: 'due' })
   }
 
-  processElement(click: Click, context: Parameters<NonNullable<Totals['onTimer']>>[1]): void {
+  processElement(click: Click, context: KeyedProcessContext<string>): void {
     this.#total.update((this.#total.value() ?? 0) + click.n)
     const due = this.#due.value()
     if (due !== undefined) context.timerService().deleteEventTimeTimer(due)
@@ -34,11 +35,7 @@ class Totals {
     context.timerService().registerEventTimeTimer(next)
   }
 
-  onTimer(
-    timeMs: number,
-    context: import('../../src/operators/keyed-process-context.ts').OnTimerContext<string>,
-    out: { collect(value: string): void },
-  ): void {
+  onTimer(timeMs: number, context: OnTimerContext<string>, out: { collect(value: string): void }): void {
     out.collect(`${context.getCurrentKey()} ${this.#total.value()} at ${timeMs} ${context.timeDomain()}`)
     this.#total.clear()
     this.#due.clear()
