@@ -58,11 +58,13 @@ export interface LocalEnvironmentOptions {
   readonly parallelism?: number
 }
 
+/** How a job of an environment of one's own is run. */
 export type ExecuteOptions = Pick<
   JobRequest,
   'jobDir' | 'from' | 'fresh' | 'onProgress' | 'progressIntervalMs' | 'signal'
 >
 
+/** Where a program says what is to be done: sources first, then operators on the streams they give, sinks last. */
 export class StreamExecutionEnvironment {
   /** The program's parameters. */
   readonly parameters: Parameters

@@ -2,6 +2,7 @@
 import { codeOf } from '../common/errors.ts'
 import type { JobRequest, JobResult, JobStatus, ProgressReport } from '../coordinator/job-execution.ts'
 
+/** A job under way: where it is, what it has counted, its result, and how to stop it. */
 export class JobClient {
   readonly #controller = new AbortController()
   readonly #result: Promise<JobResult>

@@ -33,6 +33,7 @@ export interface WindowSettings<T, W extends Window> {
   readonly lateTag?: OutputTag<T>
 }
 
+/** The records of each key in windows. Each setting gives a new stream. */
 export class WindowedStream<T, K, W extends Window> extends FieldAggregations<T> {
   readonly #input: KeyedStream<T, K>
   readonly #settings: WindowSettings<T, W>
@@ -130,12 +131,14 @@ export interface ProcessAllWindowFunction<In, Out, W extends Window> extends Ric
   clear?(context: WindowContext<W>): void
 }
 
+/** Gets the elements of a window of all records and emits results. */
 export type ProcessAllWindow<In, Out, W extends Window> = (
   context: WindowContext<W>,
   elements: Iterable<In>,
   out: Collector<Out>,
 ) => void
 
+/** A function over all records of a window, plain or rich. */
 export type AllWindowProcessor<In, Out, W extends Window> =
   | ProcessAllWindow<In, Out, W>
   | ProcessAllWindowFunction<In, Out, W>

@@ -4,6 +4,7 @@ import { MillraceError } from '../common/errors.ts'
 import type { JobResult } from '../coordinator/job-execution.ts'
 import { runJob, reportError } from './run-job.ts'
 
+/** How `run` takes its arguments. */
 export interface RunOptions {
   /** Default: those of the process, without program and file. */
   readonly args?: readonly string[]
@@ -13,7 +14,9 @@ export interface RunOptions {
  * Runs the job that this module defines, in worker threads, and sets the process's exit code. Options of `millrace run`
  * are taken from the command line, everything else is the program's: `node job.ts --parallelism 2 --input a.txt`.
  * Answers undefined where the job failed: the error has been printed then.
- * @example if (import.meta.main) await run(import.meta)
+ * @example
+ * import { run } from 'millrace'
+ * if (import.meta.main) await run(import.meta)
  */
 export async function run(meta: ImportMeta, options: RunOptions = {}): Promise<JobResult | undefined> {
   const args = options.args ?? process.argv.slice(2)

@@ -11,6 +11,7 @@ import { ArrivalQueue } from './arrival-queue.ts'
 import type { Source, SourceReader } from './source.ts'
 import { SplitQueue } from './split-queue.ts'
 
+/** Anything that gives its values one after the other. */
 export type IterableLike<T> = AsyncIterable<T> | Iterable<T> | ReadableStream<T>
 
 export interface IterableSubtask {
@@ -18,6 +19,7 @@ export interface IterableSubtask {
   readonly parallelism: number
 }
 
+/** How an iterable is read. */
 export interface FromAsyncIterableOptions<T> {
   readonly type?: TypeInformation<T>
   /** Default 'unbounded': it may end, but nobody promises. 'bounded' lets the job run as a batch. */
@@ -35,7 +37,7 @@ export interface SubtaskSplit {
 /**
  * Reads what `factory` gives. It is called in the slot, since iterables cannot travel to it. MR_USER_FUNCTION_FAILED
  * where the factory or the iteration throws.
- * @example env.source(fromAsyncIterable(() => createReadStream('x', 'utf8')))
+ * @example env.source(fromAsyncIterable(() => process.stdin))
  */
 export function fromAsyncIterable<T>(
   factory: (subtask: IterableSubtask) => IterableLike<T> | Promise<IterableLike<T>>,

@@ -4,6 +4,7 @@ import { Progress } from '../common/progress.ts'
 import type { OperatorContext, TaskInfo } from '../operators/operator.ts'
 import type { Sink, SinkWriter } from './sink.ts'
 
+/** The functions of a sink of one's own. */
 export interface CustomSinkFunctions<T, Handle> {
   readonly name?: string
   /** Runs once per subtask before the first record; what it answers is given to the other functions. */
@@ -19,7 +20,8 @@ export interface CustomSinkFunctions<T, Handle> {
  * Calls the given functions in each subtask. At least once where checkpoints are on and `write` (or `flush`) lets the
  * record arrive before it resolves. A rejected promise fails the task with MR_SINK_FAILED.
  * @example
- * stream.sinkTo(customSink({ open: () => openSync('x', 'a'), write: (v, fd) => void writeSync(fd, `${v}\n`), close: closeSync }))
+ * import { closeSync, openSync, writeSync } from 'node:fs'
+ * words.sinkTo(customSink({ open: () => openSync('x', 'a'), write: (v, fd) => void writeSync(fd, `${v}\n`), close: closeSync }))
  */
 export function customSink<T, Handle = undefined>(functions: CustomSinkFunctions<T, Handle>): Sink<T, never, never> {
   return {

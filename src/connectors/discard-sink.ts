@@ -2,7 +2,7 @@
 import { Progress } from '../common/progress.ts'
 import type { Sink, SinkWriter } from './sink.ts'
 
-/** @example stream.sinkTo(discard()) */
+/** @example words.sinkTo(discard()) */
 export function discard<T>(): Sink<T, never, never> {
   return { name: 'discard', createWriter: () => new DiscardWriter() }
 }

@@ -9,6 +9,7 @@ import type { Source, SourceReader } from './source.ts'
 import { type RangeSplit, splitRange } from './range-split.ts'
 import { SplitQueue } from './split-queue.ts'
 
+/** A typed array of numbers. */
 export type NumberColumn =
   | Float64Array
   | Float32Array

@@ -8,6 +8,7 @@ import type { TextEncoding } from './files/text-window.ts'
 import { LineFormat } from './formats/line-format.ts'
 import type { Source } from './source.ts'
 
+/** How files of lines are read. */
 export interface FileLinesOptions {
   /** 'utf8' (default; a byte order mark is left out, bad sequences become U+FFFD) or 'latin1'. */
   readonly encoding?: TextEncoding

@@ -11,6 +11,7 @@ import { RateLimit } from './rate-limit.ts'
 import type { Source, SourceReader } from './source.ts'
 import { type StrideSplit, StrideReading, strideSplits } from './stride-split.ts'
 
+/** Which records are made, how many and how fast. */
 export interface GeneratorOptions<T> {
   /** How many records in all, over all subtasks. Absent: without end. */
   readonly count?: number

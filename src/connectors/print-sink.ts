@@ -9,6 +9,7 @@ import { encodeText } from './formats/encoders.ts'
 import { Alarm } from './alarm.ts'
 import type { Sink, SinkWriter } from './sink.ts'
 
+/** How records are printed, and where to. */
 export interface PrintOptions {
   /** Put before every line, followed by `> `. */
   readonly prefix?: string
@@ -24,7 +25,7 @@ const retryMs = 5
 /**
  * Prints every record: text as it is, objects as JSON. With several subtasks each line begins with the number of its
  * subtask, from 1, as in Flink: `prefix:2> record`.
- * @example stream.sinkTo(print())
+ * @example words.sinkTo(print())
  */
 export function print<T>(options: PrintOptions = {}): Sink<T, never, never> {
   const fd = options.stream === 'stderr' ? 2 : 1

@@ -6,6 +6,7 @@ import type { OperatorContext } from '../operators/operator.ts'
 import { type Encoder, encoderFor, type RowFormat } from './formats/encoders.ts'
 import type { Sink, SinkWriter } from './sink.ts'
 
+/** Where lines are sent, and how often a lost connection is tried again. */
 export interface SocketSinkOptions<T> {
   readonly host: string
   readonly port: number
@@ -27,7 +28,7 @@ const waitingCharsMax = 256 << 10
 /**
  * Sends each record as a line to `host:port`, from every subtask over a connection of its own. A chunk whose sending
  * broke off is sent again over a new connection. MR_SINK_FAILED when the retries are used up.
- * @example stream.sinkTo(socketSink({ host: 'localhost', port: 9998 }))
+ * @example words.sinkTo(socketSink({ host: 'localhost', port: 9998 }))
  */
 export function socketSink<T>(options: SocketSinkOptions<T>): Sink<T, never, never> {
   return {

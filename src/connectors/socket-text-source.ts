@@ -12,6 +12,7 @@ import { ArrivalQueue } from './arrival-queue.ts'
 import type { Source, SourceReader } from './source.ts'
 import { SplitQueue } from './split-queue.ts'
 
+/** Where lines come from, and how often a lost connection is tried again. */
 export interface SocketTextOptions {
   readonly host: string
   readonly port: number

@@ -24,20 +24,25 @@ interface DescriptorBase<Kind extends string> {
   readonly name: string
   readonly ttl?: StateTtlConfig
 }
+/** State that holds one value. */
 export interface ValueStateDescriptor<T> extends DescriptorBase<'value'> {
   readonly type?: TypeInformation<T>
 }
+/** State that holds a list. */
 export interface ListStateDescriptor<T> extends DescriptorBase<'list'> {
   readonly type?: TypeInformation<T>
 }
+/** State that holds a map. */
 export interface MapStateDescriptor<UK, UV> extends DescriptorBase<'map'> {
   readonly keyType?: TypeInformation<UK>
   readonly valueType?: TypeInformation<UV>
 }
+/** State that holds the combination of all values added. */
 export interface ReducingStateDescriptor<T> extends DescriptorBase<'reducing'> {
   readonly type?: TypeInformation<T>
   readonly reduce: (left: T, right: T) => T
 }
+/** State that holds an accumulator of all values added. */
 export interface AggregatingStateDescriptor<In, Acc, Out> extends DescriptorBase<'aggregating'> {
   readonly accumulatorType?: TypeInformation<Acc>
   readonly aggregate: AggregateFunction<In, Acc, Out>

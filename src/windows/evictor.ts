@@ -1,12 +1,14 @@
 /** The contract of evictors: they drop elements of a window before or after the window function sees them. */
 import type { Window } from './window.ts'
 
+/** An element of a window with its event time. */
 export interface TimestampedValue<T> {
   readonly value: T
   /** Event time, or `noTimestamp`. */
   readonly timestampMs: number
 }
 
+/** What an evictor sees of time. */
 export interface EvictorContext {
   getCurrentProcessingTime(): number
   getCurrentWatermark(): number

@@ -45,11 +45,13 @@ export interface TriggerContext {
   readonly getPartitionedState: PartitionedState
 }
 
+/** What `onMerge` of a trigger sees. */
 export interface OnMergeContext extends TriggerContext {
   /** Brings the state of the merged windows into that of the result: list, reducing and aggregating state (with merge). */
   mergePartitionedState<In, Acc, Out>(descriptor: MergeableStateDescriptor<In, Acc, Out>): void
 }
 
+/** Says when a window emits. Answers of several bits: fire, purge. */
 export interface Trigger<T, W extends Window> {
   readonly name: string
   onElement(value: T, timestampMs: number, window: W, context: TriggerContext): TriggerResult

@@ -4,11 +4,13 @@ import type { Namespace } from '../state/keyed-state-backend.ts'
 import type { Trigger } from './trigger.ts'
 import { TimeWindow, type Window } from './window.ts'
 
+/** What an assigner sees of its subtask. */
 export interface WindowAssignerContext {
   currentProcessingTime(): number
   readonly prng: Prng
 }
 
+/** Says which windows a record belongs to. */
 export interface WindowAssigner<T, W extends Window> {
   /** Shown in plans, for example `TumblingEventTimeWindows(5000)`. */
   readonly name: string
@@ -26,6 +28,7 @@ export interface WindowAssigner<T, W extends Window> {
   readonly shape?: WindowShape<T>
 }
 
+/** Assigns windows that merge, as sessions do. */
 export interface MergingWindowAssigner<T, W extends Window> extends WindowAssigner<T, W> {
   mergeWindows(windows: readonly W[], merge: (toBeMerged: readonly W[], result: W) => void): void
 }

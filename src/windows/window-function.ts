@@ -4,6 +4,7 @@ import type { Collector } from '../operators/process-context.ts'
 import type { KeyedStateStore, RichFunction } from '../operators/runtime-context.ts'
 import type { Window } from './window.ts'
 
+/** What a window function sees beside the elements. */
 export interface WindowContext<W extends Window> {
   readonly window: W
   currentProcessingTime(): number
@@ -16,6 +17,7 @@ export interface WindowContext<W extends Window> {
   output<S>(tag: OutputTag<S>, value: S): void
 }
 
+/** Gets key and elements of a window and emits results. */
 export type ProcessWindow<In, Out, Key, W extends Window> = (
   key: Key,
   context: WindowContext<W>,

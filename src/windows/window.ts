@@ -1,11 +1,13 @@
 /** Windows: what records are grouped by. Times in ms since the epoch; `endMs` is exclusive. */
 import { maxWatermark } from '../common/limits.ts'
 
+/** What records are grouped by. */
 export interface Window {
   /** Largest timestamp that still belongs to the window; results carry it. */
   readonly maxTimestampMs: number
 }
 
+/** From a start to an end, which is exclusive. */
 export class TimeWindow implements Window {
   readonly startMs: number
   readonly endMs: number

@@ -2,6 +2,7 @@
 import { MillraceError } from '../../common/errors.ts'
 import { noTimestamp } from '../../common/limits.ts'
 
+/** What a bucket assigner sees beside the record. */
 export interface BucketContext {
   /** Event time of the record in ms since the epoch, or `noTimestamp`. */
   readonly timestampMs: number

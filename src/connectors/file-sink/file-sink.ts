@@ -8,6 +8,7 @@ import { PlainOutput } from './plain-output.ts'
 import { PlainWriter } from './plain-writer.ts'
 import { rowEncoder } from './row-encoder.ts'
 
+/** How records become part files. */
 export interface FileSinkOptions<T> {
   /** 'text' (default), 'ndjson', 'csv', or a function that answers a record's line without its line end. */
   readonly format?: RowFormat<T>

@@ -4,8 +4,10 @@
  */
 import { MillraceError } from '../../common/errors.ts'
 
+/** Makes a record's line of it, without line end. */
 export type Encoder<T> = (value: T) => string
 
+/** How records become lines. */
 export type RowFormat<T> = 'text' | 'ndjson' | 'csv' | Encoder<T>
 
 export interface CsvEncoderOptions {

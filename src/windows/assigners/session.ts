@@ -11,7 +11,7 @@ import { mergeTimeWindows, type MergingWindowAssigner, timeWindowCodec } from '.
 /** Gap after a record, in ms; above 0. */
 export type SessionGapExtractor<T> = (value: T) => number
 
-/** @example session.eventTime(minutes(30)), session.dynamicEventTime((click: Click) => click.gapMs) */
+/** @example session.eventTime(minutes(30)), session.dynamicEventTime((ride: Ride) => ride.endMs - ride.startMs) */
 export const session = {
   eventTime: <T>(gapMs: number): MergingWindowAssigner<T, TimeWindow> => withGap('EventTimeSessionWindows', gapMs),
   processingTime: <T>(gapMs: number): MergingWindowAssigner<T, TimeWindow> =>

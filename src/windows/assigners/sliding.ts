@@ -8,6 +8,7 @@ import { processingTimeTrigger } from '../triggers/processing-time-trigger.ts'
 import { TimeWindow, windowStartMs } from '../window.ts'
 import { startCodec, type WindowAssigner } from '../window-assigner.ts'
 
+/** Where sliding windows begin. */
 export interface SlidingOptions {
   /** Shift of the window starts against the epoch; its magnitude is below the slide. */
   readonly offsetMs?: number

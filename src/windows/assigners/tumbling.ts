@@ -8,6 +8,7 @@ import { startCodec, type WindowAssigner, type WindowAssignerContext } from '../
 /** Shifts the windows of the subtasks against each other, so that not all fire at once. */
 export type WindowStagger = 'aligned' | 'random' | 'natural'
 
+/** Where tumbling windows begin. */
 export interface TumblingOptions {
   /** Shift of the window starts against the epoch; its magnitude is below the size. */
   readonly offsetMs?: number

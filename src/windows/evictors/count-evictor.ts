@@ -2,6 +2,7 @@
 import { type Evictor, evictorOf } from '../evictor.ts'
 import type { Window } from '../window.ts'
 
+/** Keeps the last `countMax` elements of a window. */
 export function countEvictor<T, W extends Window = Window>(
   countMax: number,
   doEvictAfter: boolean = false,

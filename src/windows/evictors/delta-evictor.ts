@@ -3,6 +3,7 @@ import { type Evictor, evictorOf } from '../evictor.ts'
 import type { DeltaFunction } from '../triggers/delta-trigger.ts'
 import type { Window } from '../window.ts'
 
+/** Keeps elements whose distance to the last one is below the threshold. */
 export function deltaEvictor<T, W extends Window = Window>(
   threshold: number,
   delta: DeltaFunction<T>,

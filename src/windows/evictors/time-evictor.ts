@@ -3,6 +3,7 @@ import { noTimestamp } from '../../common/limits.ts'
 import { type Evictor, evictorOf } from '../evictor.ts'
 import type { Window } from '../window.ts'
 
+/** Keeps elements younger than `keepMs`, measured from the latest element of the window. */
 export function timeEvictor<T, W extends Window = Window>(
   keepMs: number,
   doEvictAfter: boolean = false,

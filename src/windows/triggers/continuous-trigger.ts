@@ -13,6 +13,7 @@ const nextFire: ReducingStateDescriptor<number> = {
   reduce: Math.min,
 }
 
+/** Fires at every whole interval of event time, and at the end of the window. */
 export function continuousEventTimeTrigger<T, W extends Window = Window>(intervalMs: number): Trigger<T, W> {
   requireInterval('ContinuousEventTimeTrigger', intervalMs)
   const registerNext = (afterMs: number, window: W, context: TriggerContext): void => {
@@ -54,6 +55,7 @@ export function continuousEventTimeTrigger<T, W extends Window = Window>(interva
   }
 }
 
+/** Fires at every whole interval of processing time. */
 export function continuousProcessingTimeTrigger<T, W extends Window = Window>(intervalMs: number): Trigger<T, W> {
   requireInterval('ContinuousProcessingTimeTrigger', intervalMs)
   const registerNext = (afterMs: number, window: W, context: TriggerContext): void => {

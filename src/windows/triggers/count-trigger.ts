@@ -12,6 +12,7 @@ const seen: ReducingStateDescriptor<number> = {
   reduce: (left, right) => left + right,
 }
 
+/** Fires after every `count` records of a window. */
 export function countTrigger<T, W extends Window = Window>(count: number): Trigger<T, W> {
   if (!(Number.isInteger(count) && count > 0)) {
     throw new MillraceError('MR_TIME_INVALID', `CountTrigger needs a whole count > 0, got ${count}`)

@@ -7,6 +7,7 @@ import type { Window } from '../window.ts'
 /** Distance between two records. */
 export type DeltaFunction<T> = (oldRecord: T, newRecord: T) => number
 
+/** Fires where a record differs by more than the threshold from the one that fired last. */
 export function deltaTrigger<T, W extends Window = Window>(
   threshold: number,
   delta: DeltaFunction<T>,

@@ -2,6 +2,7 @@
 import { type Trigger, TriggerResult } from '../trigger.ts'
 import type { Window } from '../window.ts'
 
+/** Fires once, when the input has ended. */
 export function endOfStreamTrigger<T, W extends Window = Window>(): Trigger<T, W> {
   return {
     name: 'EndOfStreamTrigger',

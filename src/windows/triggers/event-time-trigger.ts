@@ -2,6 +2,7 @@
 import { type Trigger, TriggerResult } from '../trigger.ts'
 import type { Window } from '../window.ts'
 
+/** Fires when the watermark passes the end of the window, and with each late record after it. */
 export function eventTimeTrigger<T, W extends Window = Window>(): Trigger<T, W> {
   return {
     name: 'EventTimeTrigger()',

@@ -2,6 +2,7 @@
 import { type Trigger, TriggerResult } from '../trigger.ts'
 import type { Window } from '../window.ts'
 
+/** Never fires: the default of global windows. */
 export function neverTrigger<T, W extends Window = Window>(): Trigger<T, W> {
   return {
     name: 'NeverTrigger',

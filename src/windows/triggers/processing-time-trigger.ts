@@ -2,6 +2,7 @@
 import { type Trigger, TriggerResult } from '../trigger.ts'
 import type { Window } from '../window.ts'
 
+/** Fires when the clock passes the end of the window. */
 export function processingTimeTrigger<T, W extends Window = Window>(): Trigger<T, W> {
   return {
     name: 'ProcessingTimeTrigger()',

@@ -5,6 +5,7 @@ import type { ValueStateDescriptor } from '../../state/keyed-state-backend.ts'
 import { isFire, isPurge, type Trigger, type TriggerContext, TriggerResult } from '../trigger.ts'
 import type { Window } from '../window.ts'
 
+/** What a time-out does besides firing. */
 export interface ProcessingTimeoutOptions {
   /** Count the time-out from the last record instead of the first. Default false. */
   readonly resetTimerOnNewRecord?: boolean
@@ -14,6 +15,7 @@ export interface ProcessingTimeoutOptions {
 
 const timeout: ValueStateDescriptor<number> = { kind: 'value', name: 'timeout', type: types.float64() }
 
+/** Fires where another trigger does, or after a time-out of processing time. */
 export function processingTimeoutTrigger<T, W extends Window = Window>(
   inner: Trigger<T, W>,
   timeoutMs: number,

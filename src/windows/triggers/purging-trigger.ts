@@ -4,6 +4,7 @@ import type { Window } from '../window.ts'
 
 const purging = (result: TriggerResult): TriggerResult => (isFire(result) ? TriggerResult.FireAndPurge : result)
 
+/** Makes another trigger forget the contents of a window whenever it fires. */
 export function purgingTrigger<T, W extends Window = Window>(inner: Trigger<T, W>): Trigger<T, W> {
   return {
     name: `PurgingTrigger(${inner.name})`,
