@@ -12,13 +12,14 @@ import { noTimestamp } from '../common/limits.ts'
 import type { Progress } from '../common/progress.ts'
 import type { TypeInformation } from '../data/types.ts'
 import type { KeyedStateBackend, MapState } from '../state/keyed-state-backend.ts'
+import type { TimerService } from '../time/timer-service.ts'
 import { BaseTwoInputOperator } from './base-operator.ts'
 import { bindFunction } from './bind-function.ts'
-import { KeyedTimers } from './keyed-timers.ts'
 import type { OperatorContext, Output } from './operator.ts'
 import type { OutputTag } from './output-tag.ts'
 import type { Collector } from './process-context.ts'
 import { closeFunction, openFunction, requireKeyedState, type RichFunction } from './runtime-context.ts'
+import { createTimers } from './timers.ts'
 import { invalidTimestamp } from './timestamps-and-watermarks-operator.ts'
 import { userFunctionError } from './user-function-error.ts'
 
@@ -61,7 +62,7 @@ export class IntervalJoinOperator<L, R, Out> extends BaseTwoInputOperator<L, R, 
   readonly #upperMs: number
   readonly #isEventTime: boolean
   #backend!: KeyedStateBackend
-  #timers!: KeyedTimers
+  #timers!: TimerService
   #left!: MapState<number, L[]>
   #right!: MapState<number, R[]>
   #joinContext!: JoinContext<Out>
@@ -84,7 +85,7 @@ export class IntervalJoinOperator<L, R, Out> extends BaseTwoInputOperator<L, R, 
   override setup(context: OperatorContext, output: Output<Out>): void {
     super.setup(context, output)
     this.#backend = requireKeyedState(context)
-    this.#timers = new KeyedTimers(context, output, 'interval-join-timers', this)
+    this.#timers = createTimers(context, output, 'interval-join', this)
     this.#joinContext = new JoinContext(output)
     // One list of values per timestamp; the types of lists are not known to map state, so they are kept as they are.
     this.#left = this.#backend.map({ kind: 'map', name: 'left-buffer' })
@@ -92,7 +93,6 @@ export class IntervalJoinOperator<L, R, Out> extends BaseTwoInputOperator<L, R, 
   }
 
   open(): void | Promise<void> {
-    this.#timers.open()
     return openFunction(this.#spec.process, this.context)
   }
 
@@ -138,10 +138,6 @@ export class IntervalJoinOperator<L, R, Out> extends BaseTwoInputOperator<L, R, 
     this.#cleanUp(side, timeMs - 1)
   }
 
-  snapshotState(): void {
-    this.#timers.snapshot()
-  }
-
   close(): void | Promise<void> {
     return closeFunction(this.#spec.process)
   }
@@ -178,6 +174,7 @@ export class IntervalJoinOperator<L, R, Out> extends BaseTwoInputOperator<L, R, 
   }
 
   #cleanUp(side: number | string, timerMs: number): void {
+    this.#backend.setCurrentNamespace(0)
     if (side === LEFT) this.#left.remove(this.#upperMs > 0 ? timerMs - this.#upperMs : timerMs)
     else this.#right.remove(this.#lowerMs < 0 ? timerMs + this.#lowerMs : timerMs)
   }

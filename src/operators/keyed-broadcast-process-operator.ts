@@ -59,7 +59,6 @@ export class KeyedBroadcastProcessOperator<Key, In, B, Out> extends BaseTwoInput
   }
 
   open(): void | Promise<void> {
-    this.#keyed.open()
     return openFunction(this.#function, this.context)
   }
 
@@ -90,10 +89,6 @@ export class KeyedBroadcastProcessOperator<Key, In, B, Out> extends BaseTwoInput
 
   advanceProcessingTime(nowMs: number): Progress {
     return this.#keyed.advanceProcessingTime(nowMs)
-  }
-
-  snapshotState(): void {
-    this.#keyed.snapshot()
   }
 
   close(): void | Promise<void> {

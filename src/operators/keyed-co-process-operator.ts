@@ -28,7 +28,6 @@ export class KeyedCoProcessOperator<Key, In1, In2, Out> extends BaseTwoInputOper
   }
 
   open(): void | Promise<void> {
-    this.#keyed.open()
     return openFunction(this.#function, this.context)
   }
 
@@ -58,10 +57,6 @@ export class KeyedCoProcessOperator<Key, In1, In2, Out> extends BaseTwoInputOper
 
   advanceProcessingTime(nowMs: number): Progress {
     return this.#keyed.advanceProcessingTime(nowMs)
-  }
-
-  snapshotState(): void {
-    this.#keyed.snapshot()
   }
 
   close(): void | Promise<void> {

@@ -2,11 +2,12 @@
 import { noTimestamp } from '../common/limits.ts'
 import type { Progress } from '../common/progress.ts'
 import type { KeyedStateBackend, Namespace } from '../state/keyed-state-backend.ts'
-import { KeyedTimers } from './keyed-timers.ts'
+import type { TimerService as Timers } from '../time/timer-service.ts'
 import type { OperatorContext, Output } from './operator.ts'
 import type { OutputTag } from './output-tag.ts'
 import type { Collector, ProcessContext } from './process-context.ts'
 import { requireKeyedState } from './runtime-context.ts'
+import { createTimers } from './timers.ts'
 import { userFunctionError } from './user-function-error.ts'
 
 /** Timers of the current key: one per time and domain, however often it is registered. */
@@ -40,7 +41,7 @@ export class KeyedContext<Key, Out> implements OnTimerContext<Key>, TimerService
   readonly #context: OperatorContext
   readonly #output: Output<Out>
   readonly #backend: KeyedStateBackend
-  readonly #timers: KeyedTimers
+  readonly #timers: Timers
   #onTimer: OnTimer<Key, Out> | undefined
   #timeDomain: TimeDomain = 'event-time'
 
@@ -49,17 +50,7 @@ export class KeyedContext<Key, Out> implements OnTimerContext<Key>, TimerService
     this.#output = output
     this.#backend = requireKeyedState(context)
     this.#onTimer = onTimer
-    this.#timers = new KeyedTimers(context, output, 'timers', this)
-  }
-
-  /** To be called in the operator's `open`. */
-  open(): void {
-    this.#timers.open()
-  }
-
-  /** To be called in the operator's `snapshotState`. */
-  snapshot(): void {
-    this.#timers.snapshot()
+    this.#timers = createTimers(context, output, 'user', this)
   }
 
   advanceWatermark(timestampMs: number): Progress {

@@ -38,7 +38,6 @@ export class KeyedProcessOperator<Key, In, Out> extends BaseOperator<In, Out> {
   }
 
   open(): void | Promise<void> {
-    this.#keyed.open()
     return openFunction(this.#function, this.context)
   }
 
@@ -60,10 +59,6 @@ export class KeyedProcessOperator<Key, In, Out> extends BaseOperator<In, Out> {
 
   advanceProcessingTime(nowMs: number): Progress {
     return this.#keyed.advanceProcessingTime(nowMs)
-  }
-
-  snapshotState(): void {
-    this.#keyed.snapshot()
   }
 
   close(): void | Promise<void> {

@@ -5,7 +5,6 @@
 import { MillraceError } from '../common/errors.ts'
 import type { OperatorContext } from '../operators/operator.ts'
 import { userFunctionError } from '../operators/user-function-error.ts'
-import type { InternalTimers } from '../operators/internal-timers.ts'
 import type {
   AccumulatorState,
   AggregateFunction,
@@ -19,6 +18,7 @@ import type {
   ReducingStateDescriptor,
   ValueStateDescriptor,
 } from '../state/keyed-state-backend.ts'
+import type { TimerService } from '../time/timer-service.ts'
 import { mergeLists } from './window-contents.ts'
 import type { MergeableStateDescriptor, OnMergeContext, PartitionedState, Trigger, TriggerResult } from './trigger.ts'
 import type { Window } from './window.ts'
@@ -36,7 +36,7 @@ export class TriggerDriver<T, W extends Window> implements OnMergeContext {
   readonly #trigger: Trigger<T, W>
   readonly #context: OperatorContext
   readonly #backend: KeyedStateBackend
-  readonly #timers: InternalTimers
+  readonly #timers: TimerService
   readonly #codec: WindowCodec<W>
   readonly #states = new Map<string, object>()
   #namespace: Namespace = 0
@@ -47,7 +47,7 @@ export class TriggerDriver<T, W extends Window> implements OnMergeContext {
     codec: WindowCodec<W>,
     context: OperatorContext,
     backend: KeyedStateBackend,
-    timers: InternalTimers,
+    timers: TimerService,
   ) {
     this.#trigger = trigger
     this.#codec = codec

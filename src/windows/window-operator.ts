@@ -16,12 +16,13 @@ import { MillraceError } from '../common/errors.ts'
 import type { Progress } from '../common/progress.ts'
 import type { Counter } from '../metrics/metric-group.ts'
 import { BaseOperator } from '../operators/base-operator.ts'
-import { KeyedTimers } from '../operators/keyed-timers.ts'
 import type { OperatorContext, Output } from '../operators/operator.ts'
 import { closeFunction, openFunction, requireKeyedState } from '../operators/runtime-context.ts'
+import { createTimers } from '../operators/timers.ts'
 import { invalidTimestamp } from '../operators/timestamps-and-watermarks-operator.ts'
 import { userFunctionError } from '../operators/user-function-error.ts'
 import type { KeyedStateBackend, Namespace } from '../state/keyed-state-backend.ts'
+import type { TimerService } from '../time/timer-service.ts'
 import { ProcessEmitter } from './emit-window.ts'
 import { MergingWindowSet } from './merging-window-set.ts'
 import { isFire, isPurge, type TriggerResult } from './trigger.ts'
@@ -36,7 +37,7 @@ export class WindowOperator<In, Acc, Mid, Out, Key, W extends Window> extends Ba
   readonly #latenessMs: number
   #assigner: WindowAssigner<In, W>
   #backend!: KeyedStateBackend
-  #timers!: KeyedTimers
+  #timers!: TimerService
   #trigger!: TriggerDriver<In, W>
   #contents!: WindowContents<In, unknown>
   #merging: MergingWindowSet<In, W> | undefined
@@ -58,7 +59,7 @@ export class WindowOperator<In, Acc, Mid, Out, Key, W extends Window> extends Ba
     const assigner = this.#spec.assigner.forSubtask?.() ?? this.#spec.assigner
     this.#assigner = assigner
     this.#backend = backend
-    this.#timers = new KeyedTimers(context, output, 'window-timers', this)
+    this.#timers = createTimers(context, output, 'windows', this)
     this.#trigger = new TriggerDriver(
       trigger ?? assigner.defaultTrigger(),
       assigner.codec,
@@ -84,7 +85,6 @@ export class WindowOperator<In, Acc, Mid, Out, Key, W extends Window> extends Ba
   }
 
   async open(): Promise<void> {
-    this.#timers.open()
     const { incremental, process } = this.#spec
     if (incremental !== undefined) await openFunction(incremental.source, this.context)
     if (process !== undefined) await openFunction(process, this.context)
@@ -113,10 +113,6 @@ export class WindowOperator<In, Acc, Mid, Out, Key, W extends Window> extends Ba
 
   advanceProcessingTime(nowMs: number): Progress {
     return this.#timers.advanceProcessingTime(nowMs)
-  }
-
-  snapshotState(): void {
-    this.#timers.snapshot()
   }
 
   /** A timer of the current key fires. */
