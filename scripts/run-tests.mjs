@@ -1,6 +1,6 @@
 /**
  * Runs vitest and ends with exactly one plain line `N passed, N failed, N skipped`. Arguments are vitest's: files,
- * `-t NAME`. A file that cannot be loaded and an error outside every test count as a failure each; a run in which no
+ * `-t NAME`; and `--full`: the large size of tests that have one, without time-outs. A file that cannot be loaded and an error outside every test count as a failure each; a run in which no
  * test was executed fails.
  */
 import { spawnSync } from 'node:child_process'
@@ -16,9 +16,13 @@ const vitest = fileURLToPath(new URL('../node_modules/vitest/vitest.mjs', import
 const directory = mkdtempSync(join(tmpdir(), 'millrace-tests-'))
 const report = join(directory, 'report.json')
 const reporters = ['--reporter=dot', '--reporter=json', `--outputFile.json=${report}`]
-const { status } = spawnSync(process.execPath, [vitest, 'run', ...reporters, ...process.argv.slice(2)], {
-  stdio: 'inherit',
-})
+const isFull = process.argv.includes('--full')
+const filters = process.argv.slice(2).filter((argument) => argument !== '--full')
+const { status } = spawnSync(
+  process.execPath,
+  [vitest, 'run', ...reporters, ...(isFull ? ['--testTimeout=0'] : []), ...filters],
+  { stdio: 'inherit', env: { ...process.env, ...(isFull ? { MILLRACE_FULL: '1' } : {}) } },
+)
 const { passed, failed, skipped } = count(report)
 rmSync(directory, { recursive: true, force: true })
 if (passed + failed === 0) console.log('No test was executed.')

@@ -5,7 +5,7 @@
  * Invariants
  * 1. A checkpoint is complete exactly where its `_metadata` exists; it is written after everything it names is durable.
  * 2. A shared file is removed only when no retained checkpoint refers to it; while the job runs, only in
- *    `removeUnreferenced`, which the coordinator calls when no snapshot under way can refer to it any more.
+ *    `removeShared`, which the coordinator calls when no snapshot under way can refer to it any more.
  * 3. Removing a checkpoint removes its metadata first, so that no complete checkpoint lacks a file.
  * 4. Where a retained checkpoint's metadata cannot be read nothing shared is removed.
  * 5. Calls that write are made one at a time (the coordinator awaits each).
@@ -124,17 +124,29 @@ export class CheckpointStore {
 
   /**
    * Removes the oldest checkpoints beyond the number to retain, and unreadable ones that a newer one has replaced.
-   * Failures are left for the next time.
+   * Answers the shared files that nobody refers to any more, for `removeShared`. Failures are left for the next time.
    */
-  async retain(): Promise<void> {
+  async retain(): Promise<readonly string[]> {
+    const before = this.#usedShared()
     const newest = this.#completed.at(-1)
     for (const id of this.#unreadable.keys()) {
       if (newest !== undefined && id < idOf(newest) && (await this.#removeCheckpoint(id))) this.#unreadable.delete(id)
     }
     while (this.#completed.length > this.#numRetained) {
       const oldest = this.#completed[0] as CompletedCheckpoint
-      if (!(await this.#removeCheckpoint(idOf(oldest)))) return
+      if (!(await this.#removeCheckpoint(idOf(oldest)))) break
     }
+    const after = this.#usedShared()
+    return [...before].filter((path) => !after.has(path))
+  }
+
+  /**
+   * Removes those of the paths that still nobody refers to. To be called only when no snapshot under way can refer to
+   * them any more. Never throws.
+   */
+  async removeShared(paths: readonly string[]): Promise<void> {
+    const names = new Set(paths)
+    await this.#removeShared((name) => names.has(`shared/${name}`))
   }
 
   /** Removes what an aborted or refused checkpoint has written so far. Never throws. */
@@ -142,17 +154,6 @@ export class CheckpointStore {
     await this.#removeCheckpoint(checkpointId)
     const prefix = sharedPrefix({ epoch: this.location.epoch, checkpointId })
     await this.#removeShared((name) => name.startsWith(prefix))
-  }
-
-  /**
-   * Removes shared files that no retained checkpoint refers to and that were made for checkpoints up to `checkpointId`.
-   * To be called only when no snapshot under way can still refer to such files.
-   */
-  async removeUnreferenced(checkpointId: number): Promise<void> {
-    await this.#removeShared((name) => {
-      const match = /^e(\d+)-c(\d+)-/.exec(name)
-      return match === null || Number(match[1]) < this.location.epoch || Number(match[2]) <= checkpointId
-    })
   }
 
   /** Removes everything that no retained checkpoint refers to. Only while no slot runs. */
@@ -298,7 +299,7 @@ export class CheckpointStore {
 
   async #removeShared(isCandidate: (name: string) => boolean): Promise<void> {
     if (this.#unreadable.size > 0) return
-    const used = new Set(this.#completed.flatMap((one) => filesOf(one.metadata).map((file) => file.path)))
+    const used = this.#usedShared()
     const directory = sharedDirectory(this.location.directory)
     try {
       for (const name of await this.#fileSystem.list(directory)) {
@@ -307,6 +308,11 @@ export class CheckpointStore {
     } catch {
       // A file that cannot be removed now is an orphan that the next opening removes.
     }
+  }
+
+  #usedShared(): Set<string> {
+    const files = this.#completed.flatMap((one) => filesOf(one.metadata))
+    return new Set(files.filter((file) => file.shared).map((file) => file.path))
   }
 
   async #writing<T>(path: string, write: () => Promise<T>): Promise<T> {

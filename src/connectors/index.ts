@@ -1,3 +1,4 @@
+/** Sources and sinks for programs: what the public API offers of this folder. */
 export * from './source.ts'
 export * from './sink.ts'
 export { columns, elements, type NumberColumn } from './elements-source.ts'

@@ -4,7 +4,7 @@
  * 2. it is a forward edge between equal parallelisms, in one slot sharing group;
  * 3. the source's strategy is not `never`, the target's is `always`.
  * And one of our own: a hash edge between two operators of parallelism 1 counts as forward, since one subtask owns all
- * keys (`pipeline.operator-chaining.chain-hash-at-parallelism-one`).
+ * keys (`pipeline.operator-chaining.chain-hash-at-parallelism-one`), unless checkpoints are unaligned.
  */
 import { configOptions } from '../common/config-options.ts'
 import type { Configuration } from '../common/configuration.ts'
@@ -26,5 +26,8 @@ export function isChained(edge: StreamEdge, configuration: Configuration): boole
 function passesByCall({ partitioning, source, target }: StreamEdge, configuration: Configuration): boolean {
   if (partitioning.kind === 'forward') return true
   const isAlone = source.parallelism === 1 && target.parallelism === 1
-  return isAlone && partitioning.kind === 'hash' && configuration.get(configOptions.chainHashAtParallelismOne)
+  // Records in flight that an unaligned checkpoint stored must find their channel again at any parallelism.
+  const mayVanish =
+    configuration.get(configOptions.chainHashAtParallelismOne) && !configuration.get(configOptions.unaligned)
+  return isAlone && partitioning.kind === 'hash' && mayVanish
 }

@@ -117,7 +117,8 @@ return i`,
     if (operator !== undefined) {
       const method = input === 0 ? 'processElement' : 'processElement2'
       const z = value === 'v' ? '' : ` z = ${value};`
-      return `${at}${z} ${scope.bind(`op${node.id}`, operator)}.${method}(${value})\n`
+      const key = this.#setKey(node, value, input, scope)
+      return `${at}${z}${key} ${scope.bind(`op${node.id}`, operator)}.${method}(${value})\n`
     }
     if (node.body.kind !== 'inline') return this.#deliver(node, value, undefined, scope)
     const { kind, apply } = node.body.stage
@@ -131,6 +132,14 @@ return i`,
     return `${at} const ${items} = ${f}(${value})
 if (Array.isArray(${items})) { for (let ${j} = 0; ${j} < ${items}.length; ${j}++) { const ${out} = ${items}[${j}]\n${each}} }
 else if (${items} != null) { for (const ${out} of ${items}) {\n${each}} }\n`
+  }
+
+  /** A keyed operator finds its state under the record's key. */
+  #setKey({ id, body }: StreamNode, value: string, input: 0 | 1, scope: CodeScope): string {
+    const selector = body.kind === 'operator' ? body.keySelectors?.[input] : undefined
+    const state = this.#parts.keyedStates.get(id)
+    if (selector === undefined || state === undefined) return ''
+    return ` ${scope.bind(`state${id}`, state)}.setCurrentKey(${scope.bind(`key${id}_${input}`, selector)}(${value}));`
   }
 
   /** Code that hands what `node` produced to every consumer, chained or behind an exchange. */

@@ -18,6 +18,7 @@ import type { Operator, Output, RecordCell } from '../operators/operator.ts'
 import type { OutputTag } from '../operators/output-tag.ts'
 import type { JobVertex } from '../plan/job-graph.ts'
 import type { StreamEdge, StreamNode } from '../plan/stream-graph.ts'
+import type { KeyedStateBackend } from '../state/keyed-state-backend.ts'
 import { ChainCode } from './chain-code.ts'
 import { attributeFailure } from './failure.ts'
 
@@ -36,6 +37,8 @@ export interface ChainParts {
   readonly metrics: SubtaskMetrics
   /** One operator for every chained node whose body is an operator or a sink, by node id. */
   readonly operators: ReadonlyMap<number, Operator>
+  /** Keyed state by node id: the chain sets the key before a keyed operator takes a record. */
+  readonly keyedStates: ReadonlyMap<number, KeyedStateBackend>
   readonly outputs: ReadonlyMap<StreamEdge, ChainOutput>
 }
 

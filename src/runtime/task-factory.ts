@@ -13,6 +13,7 @@ import type { Subtask } from '../plan/execution-graph.ts'
 import type { JobEdge, JobGraph, JobVertex } from '../plan/job-graph.ts'
 import type { StreamEdge } from '../plan/stream-graph.ts'
 import { MemoryBudget } from '../memory/memory-budget.ts'
+import type { KeyedStateBackend } from '../state/keyed-state-backend.ts'
 import { AccumulatorTotals } from './accumulator-totals.ts'
 import { Chain } from './chain.ts'
 import { subtaskKey } from '../checkpoint/messages.ts'
@@ -80,7 +81,6 @@ export class TaskFactory {
         ),
       )
     }
-    const chain = new Chain({ vertex, subtask: subtaskIndex, record, metrics, operators, outputs })
     const homes = new OperatorHomes({
       ...this.#parts,
       vertex,
@@ -91,6 +91,12 @@ export class TaskFactory {
       accumulators: this.#accumulators,
       stateBudget: this.#stateBudget,
     })
+    const keyedStates = new Map<number, KeyedStateBackend>()
+    for (const node of vertex.nodes) {
+      const { keyedState } = homes.ofNode(node)
+      if (keyedState !== undefined) keyedStates.set(node.id, keyedState)
+    }
+    const chain = new Chain({ vertex, subtask: subtaskIndex, record, metrics, operators, keyedStates, outputs })
     const source = this.#sourceOf(vertex, subtaskIndex, homes)
     const gate = vertex.inputs.length === 0 ? undefined : this.#gateOf(vertex, subtaskIndex)
     const task = new Task({

@@ -67,8 +67,7 @@ async function takeCheckpoint(
   promised.attempted = id
   await store.complete(metadata)
   promised.completed = id
-  await store.retain()
-  await store.removeUnreferenced(id)
+  await store.removeShared(await store.retain())
   return subtasks.map(sharedFilesOf)
 }
 

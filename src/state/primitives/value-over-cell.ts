@@ -1,3 +1,4 @@
+/** Value state over a cell of any backend. */
 import type { ValueState } from '../keyed-state-backend.ts'
 import type { SingleValue } from './timed-cell.ts'
 
