@@ -108,6 +108,7 @@ export class CheckpointCoordinator {
   /** A savepoint that stops the job is answered once everything is committed. */
   #resolveAtEnd: { readonly request: Request; readonly result: TriggerResult } | undefined
   #hasEnded = false
+  #hasFailed = false
   #isClosed = false
 
   constructor(options: CheckpointCoordinatorOptions) {
@@ -227,7 +228,12 @@ export class CheckpointCoordinator {
   }
 
   #mayTrigger(): boolean {
-    return !this.#isClosed && !this.#isStopping() && this.#pending.size < this.#options.settings.maxConcurrent
+    return (
+      !this.#isClosed &&
+      !this.#hasFailed &&
+      !this.#isStopping() &&
+      this.#pending.size < this.#options.settings.maxConcurrent
+    )
   }
 
   #isStopping(): boolean {
@@ -348,8 +354,10 @@ export class CheckpointCoordinator {
     if (this.#isClosed) return
     this.#broadcast({ type: 'checkpointAborted', checkpointId })
     const { settings, fail } = this.#options
-    if (pending.request === undefined && ++this.#failuresInRow > settings.tolerableFailures) fail(error)
-    else this.tick()
+    if (pending.request === undefined && ++this.#failuresInRow > settings.tolerableFailures) {
+      this.#hasFailed = true
+      fail(error)
+    } else this.tick()
   }
 
   #discard(pending: Pending, error: MillraceError): Promise<void> {
