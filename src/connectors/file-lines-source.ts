@@ -1,9 +1,9 @@
 /** Text lines from files, read in parallel by byte ranges. */
 import { MillraceError } from '../common/errors.ts'
 import { types } from '../data/types.ts'
+import { enumerateFiles } from './files/enumerate-files.ts'
 import { FileRecordsReader } from './files/file-records-reader.ts'
-import { type FileSplit, planSplits } from './files/file-split.ts'
-import { findFiles } from './files/find-files.ts'
+import type { FileSplit } from './files/file-split.ts'
 import type { TextEncoding } from './files/text-window.ts'
 import { LineFormat } from './formats/line-format.ts'
 import type { Source } from './source.ts'
@@ -18,14 +18,9 @@ export interface FileLinesOptions {
   readonly lineBytesMax?: number
 }
 
-const splitBytesDefault = 16 << 20
-const splitBytesMin = 64 << 10
 const lineBytesMaxDefault = 256 << 20
 /** Small pieces: a string cut from a piece keeps the whole piece alive. */
 const pieceBytes = 8 << 10
-/** Small inputs are cut finer, so that every subtask has something to do. */
-const splitsPerSubtask = 4
-
 /**
  * The lines of a file, of all files below a folder, or of the files that a glob (or any of several) matches; without
  * their line ends (LF or CRLF). Files that end in `.gz` are unpacked. Order holds within a file only as far as one
@@ -46,16 +41,4 @@ export function fileLines(path: string | readonly string[], options: FileLinesOp
     enumerateSplits: ({ parallelism }) => enumerateFiles(path, parallelism, { splitBytes: options.splitBytes }),
     createReader: (context) => new FileRecordsReader(new LineFormat(), window, context),
   }
-}
-
-/** Finds the files and cuts them into splits that give every subtask a few. */
-export function enumerateFiles(
-  path: string | readonly string[],
-  parallelism: number,
-  options: { readonly splitBytes?: number; readonly isDivisible?: boolean },
-): FileSplit[] {
-  const files = findFiles(path)
-  const bytes = files.reduce((sum, file) => sum + file.bytes, 0)
-  const fair = Math.max(splitBytesMin, Math.ceil(bytes / (parallelism * splitsPerSubtask)))
-  return planSplits(files, options.splitBytes ?? Math.min(splitBytesDefault, fair), options.isDivisible ?? true)
 }

@@ -12,7 +12,9 @@ import { firstOffset, TextWindow, type TextWindowOptions } from './text-window.t
 
 export interface TextFormat<T> {
   /** Called where a new range begins, before its first piece. */
-  begin?(range: FileRange): void
+  begin?(range: FileRange, schema: FileSplit['schema']): void
+  /** What a snapshot must keep of the file's beginning. */
+  header?(): FileRange['header']
   /**
    * Emits records from `window.cursor` on and moves the cursor behind them, until the piece is used up, `recordsMax` are
    * emitted or the output is full. Answers how many records it read. Where it stands before a record that does not end
@@ -32,6 +34,7 @@ export class FileRecordsReader<T> implements SourceReader<T, FileSplit> {
   /** Ranges of the split at hand that are not begun. */
   #ranges: FileRange[] = []
   #range: FileRange | undefined
+  #schema: FileSplit['schema']
   #window: TextWindow | undefined
   #isLast = false
   #doneBytes = 0
@@ -82,13 +85,17 @@ export class FileRecordsReader<T> implements SourceReader<T, FileSplit> {
   }
 
   #openNext(): TextWindow | undefined {
-    if (this.#ranges.length === 0) this.#ranges = [...(this.#splits.take()?.ranges ?? [])]
+    if (this.#ranges.length === 0) {
+      const split = this.#splits.take()
+      this.#ranges = [...(split?.ranges ?? [])]
+      this.#schema = split?.schema
+    }
     const range = this.#ranges.shift()
     if (range === undefined) return undefined
     const input = isGzip(range.path)
       ? new GzipInput(range.path, range.position ?? 0, this.#context)
       : new PlainInput(range.path, firstOffset(range), range.end)
-    this.#format.begin?.(range)
+    this.#format.begin?.(range, this.#schema)
     this.#range = range
     this.#window = new TextWindow(input, range, this.#options)
     return this.#window
@@ -102,13 +109,14 @@ export class FileRecordsReader<T> implements SourceReader<T, FileSplit> {
   }
 
   snapshot(): readonly FileSplit[] {
-    const begun: FileRange[] = []
+    const ranges = [...this.#ranges]
     if (this.#range !== undefined && this.#window !== undefined) {
       const position = this.#window.cursorOffset()
-      begun.push({ ...this.#range, position, line: this.#window.cursorLineIfKept() })
+      const header = this.#format.header?.()
+      ranges.unshift({ ...this.#range, position, line: this.#window.cursorLineIfKept(), header })
     }
-    const current = [...begun, ...this.#ranges]
-    return current.length === 0 ? [...this.#splits.remaining()] : [{ ranges: current }, ...this.#splits.remaining()]
+    const rest = this.#splits.remaining()
+    return ranges.length === 0 ? [...rest] : [{ ranges, schema: this.#schema }, ...rest]
   }
 
   progress(): { readonly doneBytes: number; readonly totalBytes: number } {

@@ -6,6 +6,8 @@
  * 2. `position` is where the next record begins, in bytes of the (unpacked) file; absent: the range is untouched.
  * 3. A compressed file is one range, `end` is Infinity.
  */
+import type { Field } from '../../data/types.ts'
+
 export interface FileRange {
   /** Absolute. */
   readonly path: string
@@ -15,11 +17,15 @@ export interface FileRange {
   readonly position?: number
   /** Line number at `position`, kept where a file is read whole; first line is 1. */
   readonly line?: number
+  /** CSV: the column names, where the range does not begin with them. */
+  readonly header?: readonly string[]
 }
 
 /** One or more ranges, read one after the other: small files are gathered into one split. */
 export interface FileSplit {
   readonly ranges: readonly FileRange[]
+  /** CSV: the columns that were inferred for all files. */
+  readonly schema?: readonly Field[]
 }
 
 export function isGzip(path: string): boolean {

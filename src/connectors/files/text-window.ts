@@ -55,6 +55,7 @@ export class TextWindow {
   #checksBom: boolean
   /** Line number at the piece's start, kept for compressed files only: elsewhere it is cheaper to count when asked. */
   #line: number | undefined
+  #asked = { offset: 0, line: 1 }
 
   constructor(input: ByteInput, range: FileRange, options: TextWindowOptions) {
     this.#input = input
@@ -92,9 +93,14 @@ export class TextWindow {
     return this.#line + countLineFeeds(this.#buffer, this.#pieceStart, this.#cursorIndex())
   }
 
-  /** Line number at the cursor, from 1. Reads the file from its start: for errors. */
+  /** Line number at the cursor, from 1. For errors: the file is read again, from where a line was last asked for. */
   cursorLine(): number {
-    return this.cursorLineIfKept() ?? 1 + countLineFeedsOfFile(this.path, this.cursorOffset())
+    const kept = this.cursorLineIfKept()
+    if (kept !== undefined) return kept
+    const offset = this.cursorOffset()
+    const line = this.#asked.line + countLineFeedsOfFile(this.path, this.#asked.offset, offset)
+    this.#asked = { offset, line }
+    return line
   }
 
   close(): void {
@@ -237,12 +243,12 @@ function countLineFeeds(buffer: Buffer, from: number, to: number): number {
   return count
 }
 
-function countLineFeedsOfFile(path: string, end: number): number {
-  const input = new PlainInput(path, 0, end)
+function countLineFeedsOfFile(path: string, from: number, end: number): number {
+  const input = new PlainInput(path, from, end)
   const buffer = Buffer.allocUnsafe(bufferBytes)
   let count = 0
   try {
-    for (let offset = 0; offset < end;) {
+    for (let offset = from; offset < end;) {
       const read = input.read(buffer, 0)
       if (read === 0) break
       count += countLineFeeds(buffer, 0, Math.min(read, end - offset))

@@ -1,0 +1,47 @@
+/** Newline-delimited JSON from files, read in parallel by byte ranges. */
+import type { TypeInformation } from '../data/types.ts'
+import { enumerateFiles } from './files/enumerate-files.ts'
+import { FileRecordsReader } from './files/file-records-reader.ts'
+import type { FileSplit } from './files/file-split.ts'
+import { MalformedHandler, malformedPolicy, type MalformedPolicy } from './formats/malformed.ts'
+import { NdjsonFormat } from './formats/ndjson-format.ts'
+import type { Source } from './source.ts'
+
+export interface NdjsonOptions<T> {
+  /**
+   * What each line holds. Numbers of type int64 and decimal are read exactly, from JSON numbers or strings; timestamps
+   * from milliseconds or ISO text; bytes from base64. Default: whatever JSON.parse gives.
+   */
+  readonly type?: TypeInformation<T>
+  /** What happens to a line that is no such JSON. Default 'fail'. */
+  readonly onError?: MalformedPolicy
+  /** Bytes of one split. Default 16 MiB; less where files are small. */
+  readonly splitBytes?: number
+}
+
+/** A longer line is refused. */
+const lineBytesMax = 256 << 20
+const pieceBytes = 32 << 10
+
+/**
+ * The values of a file, of all files below a folder, or of what a glob matches; files that end in `.gz` are unpacked.
+ * Errors: as `fileLines`, and MR_FORMAT_MALFORMED with file, line and offset.
+ * @example env.source(ndjson('events/', { type: types.row({ id: types.text(), value: types.float64() }) }))
+ */
+export function ndjson<T = unknown>(
+  path: string | readonly string[],
+  options: NdjsonOptions<T> = {},
+): Source<T, FileSplit> {
+  const policy = malformedPolicy(options.onError)
+  const window = { encoding: 'utf8', pieceBytes, lineBytesMax } as const
+  return {
+    name: `ndjson(${typeof path === 'string' ? path : path.join(', ')})`,
+    boundedness: 'bounded',
+    type: options.type,
+    enumerateSplits: ({ parallelism }) => enumerateFiles(path, parallelism, { splitBytes: options.splitBytes }),
+    createReader(context) {
+      const malformed = new MalformedHandler(policy, 'valid NDJSON', context)
+      return new FileRecordsReader(new NdjsonFormat<T>(options.type?.dataType, malformed), window, context)
+    },
+  }
+}
