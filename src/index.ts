@@ -13,7 +13,44 @@ export type { DataStreamSink } from './api/data-stream-sink.ts'
 export type { KeyedStream } from './api/keyed-stream.ts'
 export type { ComparableField, NumericField, Selector } from './api/field-access.ts'
 export type { FilterFunction, FlatMapFunction, MapFunction } from './api/inline-functions.ts'
-export type { ConnectedStreams } from './api/connected-streams.ts'
+export type {
+  BroadcastConnectedStream,
+  BroadcastStream,
+  ConnectedStreams,
+  KeyedBroadcastConnectedStream,
+  KeyedConnectedStreams,
+} from './api/connected-streams.ts'
+export type { IntervalJoin, IntervalJoined } from './api/interval-join.ts'
+export type { PairedByKey, PairedStreams, PairFunction, PairingKind, WindowedPair } from './api/paired-streams.ts'
+export type {
+  KeyedProcessContext,
+  OnTimerContext,
+  TimeDomain,
+  TimerService,
+} from './operators/keyed-process-context.ts'
+export type { KeyedProcessElement, KeyedProcessFunction } from './operators/keyed-process-operator.ts'
+export type { KeyedCoProcessFunction } from './operators/keyed-co-process-operator.ts'
+export type {
+  BroadcastContext,
+  BroadcastProcessFunction,
+  ReadOnlyBroadcastContext,
+  ReadOnlyMapState,
+} from './operators/broadcast-process-operator.ts'
+export type {
+  KeyedBroadcastContext,
+  KeyedBroadcastProcessFunction,
+  KeyedReadOnlyBroadcastContext,
+  OnTimerBroadcastContext,
+} from './operators/keyed-broadcast-process-operator.ts'
+export type { ProcessJoin, ProcessJoinContext, ProcessJoinFunction } from './operators/interval-join-operator.ts'
+export type {
+  CoGroup,
+  CoGroupFunction,
+  FlatJoinFunction,
+  Join,
+  JoinFunction,
+  Sided,
+} from './windows/co-group-operator.ts'
 export type { PartitionWindowedStream } from './api/partition-windowed-stream.ts'
 export type { Collector, ProcessContext } from './operators/process-context.ts'
 export type { ProcessElement, ProcessFunction } from './operators/process-operator.ts'
@@ -54,10 +91,16 @@ export type { MergingWindowAssigner, WindowAssigner, WindowAssignerContext } fro
 export { GlobalWindow, TimeWindow, type Window } from './windows/window.ts'
 export type { ProcessWindow, ProcessWindowFunction, WindowContext } from './windows/window-function.ts'
 export type {
+  AggregatingState,
   AggregatingStateDescriptor,
+  AppendingState,
+  ListState,
   ListStateDescriptor,
+  MapState,
   MapStateDescriptor,
+  ReducingState,
   ReducingStateDescriptor,
+  ValueState,
   ValueStateDescriptor,
 } from './state/keyed-state-backend.ts'
 export { MillraceError, type ErrorContext } from './common/errors.ts'

@@ -1,5 +1,7 @@
-/** Two streams that one operator reads, with functions for each and shared state. */
+/** Two streams that one operator reads, with a function for each side and, where keyed, shared state. */
 import { MillraceError } from '../common/errors.ts'
+import type { TypeInformation } from '../data/types.ts'
+import { type BroadcastProcessFunction, BroadcastProcessOperator } from '../operators/broadcast-process-operator.ts'
 import {
   type CoFlatMapFunction,
   coFlatMapOperator,
@@ -8,51 +10,160 @@ import {
   type CoProcessFunction,
   CoProcessOperator,
 } from '../operators/co-map-operator.ts'
+import {
+  type KeyedBroadcastProcessFunction,
+  KeyedBroadcastProcessOperator,
+} from '../operators/keyed-broadcast-process-operator.ts'
+import { type KeyedCoProcessFunction, KeyedCoProcessOperator } from '../operators/keyed-co-process-operator.ts'
 import type { Operator } from '../operators/operator.ts'
 import type { Upstream } from '../plan/stream-graph-builder.ts'
+import type { KeySelector } from '../plan/stream-graph.ts'
 import type { SingleOutputStream } from './data-stream.ts'
+import { type Selector, selectorOf } from './field-access.ts'
 import { operatorBody } from './inline-functions.ts'
 import type { StreamContext } from './stream-context.ts'
 
-/** What connect needs of its two sides. */
+/** What connecting needs of a side. */
 export interface ConnectableStream {
   readonly context: StreamContext
   readonly upstreams: readonly Upstream[]
+  readonly keySelector?: KeySelector
+  readonly keyType?: TypeInformation<unknown>
 }
 
-/** Two streams of different types that one function reads, each through its own method. */
-export class ConnectedStreams<In1, In2> {
-  readonly #first: ConnectableStream
-  readonly #second: ConnectableStream
-  declare readonly in1?: In1
-  declare readonly in2?: In2
-
-  /** @internal */
-  constructor(first: ConnectableStream, second: ConnectableStream) {
-    requireSameJob(first, second)
-    this.#first = first
-    this.#second = second
-  }
-
-  map<R>(map: CoMapFunction<In1, In2, R>): SingleOutputStream<R> {
-    return this.#transform<R>('Co-Map', () => coMapOperator(map))
-  }
-  flatMap<R>(flatMap: CoFlatMapFunction<In1, In2, R>): SingleOutputStream<R> {
-    return this.#transform<R>('Co-Flat Map', () => coFlatMapOperator(flatMap))
-  }
-  process<R>(process: CoProcessFunction<In1, In2, R>): SingleOutputStream<R> {
-    return this.#transform<R>('Co-Process', () => new CoProcessOperator(process))
-  }
-
-  #transform<R>(name: string, create: () => Operator<In1, R>): SingleOutputStream<R> {
-    const { context } = this.#first
-    const inputs = [this.#first.upstreams, this.#second.upstreams]
-    return context.streamOf<R>(context.graph.add(name, operatorBody(create), inputs))
-  }
+/** Adds an operator with two inputs; keyed where the first side is. */
+export function addTwoInputOperator<In, R>(
+  name: string,
+  create: () => Operator<In, R>,
+  [first, second]: readonly [ConnectableStream, ConnectableStream],
+  parallelismMax?: number,
+): SingleOutputStream<R> {
+  requireSameJob(first, second)
+  const { context, keySelector, keyType } = first
+  const keyed = keySelector === undefined ? {} : { keySelectors: [keySelector, second.keySelector], keyType }
+  const body = { ...operatorBody(create), ...keyed }
+  return context.streamOf<R>(context.graph.add(name, body, [first.upstreams, second.upstreams], { parallelismMax }))
 }
 
 /** MR_PLAN_INVALID where two streams belong to different environments. */
 export function requireSameJob(first: ConnectableStream, second: ConnectableStream): void {
   if (first.context === second.context) return
   throw new MillraceError('MR_PLAN_INVALID', 'streams of different environments cannot be combined')
+}
+
+/** Two streams without keys, or with them: `keyBy`. */
+export class ConnectedStreams<In1, In2> {
+  readonly #sides: readonly [ConnectableStream, ConnectableStream]
+
+  /** @internal */
+  constructor(first: ConnectableStream, second: ConnectableStream) {
+    requireSameJob(first, second)
+    this.#sides = [first, second]
+  }
+
+  /** One result per record. */
+  map<R>(map: CoMapFunction<In1, In2, R>): SingleOutputStream<R> {
+    return addTwoInputOperator('Co-Map', () => coMapOperator(map), this.#sides)
+  }
+  /** Any number of results per record. */
+  flatMap<R>(flatMap: CoFlatMapFunction<In1, In2, R>): SingleOutputStream<R> {
+    return addTwoInputOperator('Co-Flat Map', () => coFlatMapOperator(flatMap), this.#sides)
+  }
+  /** Any number of results per record, side outputs, time. */
+  process<R>(process: CoProcessFunction<In1, In2, R>): SingleOutputStream<R> {
+    return addTwoInputOperator('Co-Process', () => new CoProcessOperator(process), this.#sides)
+  }
+
+  /** Deals both streams out by key, so that equal keys of both meet. */
+  keyBy<K>(
+    selector1: Selector<In1, K>,
+    selector2: Selector<In2, K>,
+    keyType?: TypeInformation<K>,
+  ): KeyedConnectedStreams<K, In1, In2> {
+    const [first, second] = this.#sides
+    return new KeyedConnectedStreams(keyed(first, selector1, keyType), keyed(second, selector2, keyType))
+  }
+}
+
+function keyed<T, K>(
+  side: ConnectableStream,
+  selector: Selector<T, K>,
+  keyType: TypeInformation<K> | undefined,
+): ConnectableStream {
+  const keySelector = selectorOf(selector)
+  const upstreams = side.upstreams.map((way) => ({ ...way, partitioning: { kind: 'hash', keySelector } as const }))
+  return { context: side.context, upstreams, keySelector, keyType }
+}
+
+/** Two streams with keys of one kind: their operators share keyed state and timers. */
+export class KeyedConnectedStreams<K, In1, In2> {
+  readonly #sides: readonly [ConnectableStream, ConnectableStream]
+
+  /** @internal */
+  constructor(first: ConnectableStream, second: ConnectableStream) {
+    requireSameJob(first, second)
+    this.#sides = [first, second]
+  }
+
+  /** One result per record; rich functions may use the key's state. */
+  map<R>(map: CoMapFunction<In1, In2, R>): SingleOutputStream<R> {
+    return addTwoInputOperator('Co-Map', () => coMapOperator(map), this.#sides)
+  }
+  /** Any number of results per record; rich functions may use the key's state. */
+  flatMap<R>(flatMap: CoFlatMapFunction<In1, In2, R>): SingleOutputStream<R> {
+    return addTwoInputOperator('Co-Flat Map', () => coFlatMapOperator(flatMap), this.#sides)
+  }
+  /** Keyed state, timers and side outputs for both sides. */
+  process<R>(process: KeyedCoProcessFunction<K, In1, In2, R>): SingleOutputStream<R> {
+    return addTwoInputOperator('Keyed Co-Process', () => new KeyedCoProcessOperator(process), this.#sides)
+  }
+}
+
+/** A stream that every subtask gets in full, with broadcast state: `rules.broadcast(descriptor)`. */
+export class BroadcastStream<B> {
+  /** @internal */
+  readonly context: StreamContext
+  /** @internal */
+  readonly upstreams: readonly Upstream[]
+  readonly type: TypeInformation<B> | undefined
+
+  /** @internal */
+  constructor(context: StreamContext, upstreams: readonly Upstream[], type: TypeInformation<B> | undefined) {
+    this.context = context
+    this.upstreams = upstreams
+    this.type = type
+  }
+}
+
+/** Records against rules: Flink's broadcast state pattern. */
+export class BroadcastConnectedStream<In, B> {
+  readonly #sides: readonly [ConnectableStream, ConnectableStream]
+
+  /** @internal */
+  constructor(records: ConnectableStream, rules: BroadcastStream<B>) {
+    requireSameJob(records, rules)
+    this.#sides = [records, rules]
+  }
+
+  /** The rules' side writes broadcast state, the records' side reads it. */
+  process<R>(process: BroadcastProcessFunction<In, B, R>): SingleOutputStream<R> {
+    return addTwoInputOperator('Broadcast Process', () => new BroadcastProcessOperator(process), this.#sides)
+  }
+}
+
+/** Keyed records against rules: with keyed state, timers, and a way for rules to reach the state of every key. */
+export class KeyedBroadcastConnectedStream<K, In, B> {
+  readonly #sides: readonly [ConnectableStream, ConnectableStream]
+
+  /** @internal */
+  constructor(records: ConnectableStream, rules: BroadcastStream<B>) {
+    requireSameJob(records, rules)
+    this.#sides = [records, rules]
+  }
+
+  /** The rules' side writes broadcast state, the records' side reads it and has its key's state and timers. */
+  process<R>(process: KeyedBroadcastProcessFunction<K, In, B, R>): SingleOutputStream<R> {
+    const create = (): Operator<In, R> => new KeyedBroadcastProcessOperator<K, In, B, R>(process)
+    return addTwoInputOperator('Keyed Broadcast Process', create, this.#sides)
+  }
 }

@@ -24,7 +24,7 @@ import type { WatermarkStrategy } from '../time/watermark-strategy.ts'
 import { globalWindows } from '../windows/assigners/global.ts'
 import type { WindowAssigner } from '../windows/window-assigner.ts'
 import type { GlobalWindow, Window } from '../windows/window.ts'
-import { ConnectedStreams, requireSameJob } from './connected-streams.ts'
+import { BroadcastConnectedStream, BroadcastStream, ConnectedStreams, requireSameJob } from './connected-streams.ts'
 import { DataStreamSink } from './data-stream-sink.ts'
 import { type Selector, selectorOf } from './field-access.ts'
 import {
@@ -37,11 +37,19 @@ import {
   operatorBody,
 } from './inline-functions.ts'
 import { KeyedStream } from './keyed-stream.ts'
+import { PairedStreams } from './paired-streams.ts'
 import { PartitionWindowedStream } from './partition-windowed-stream.ts'
 import { mainOutput, type StreamContext } from './stream-context.ts'
 import { AllWindowedStream, WindowedStream } from './windowed-stream.ts'
 
 /** A stream of records of type T: what a program's operations start from and lead to. Immutable. */
+/** Descriptors of any key and value type. */
+interface AnyMapStateDescriptor {
+  readonly kind: 'map'
+  readonly name: string
+}
+
+/** A program's view of records on their way; nothing runs before the job is executed. */
 export class DataStream<T> {
   /** @internal */
   readonly context: StreamContext
@@ -117,9 +125,22 @@ export class DataStream<T> {
     return this.keyBy(() => 0, types.int32())
   }
 
-  /** Reads this stream and another in one operator. */
-  connect<U>(other: DataStream<U>): ConnectedStreams<T, U> {
+  /** Reads this stream and another in one operator; with a broadcast stream: records against rules. */
+  connect<U>(other: DataStream<U>): ConnectedStreams<T, U>
+  connect<B>(other: BroadcastStream<B>): BroadcastConnectedStream<T, B>
+  connect<U>(other: DataStream<U> | BroadcastStream<U>): ConnectedStreams<T, U> | BroadcastConnectedStream<T, U> {
+    if (other instanceof BroadcastStream) return new BroadcastConnectedStream<T, U>(this, other)
     return new ConnectedStreams<T, U>(this, other)
+  }
+
+  /** Every pair of records of two streams that share key and window. */
+  join<U>(other: DataStream<U>): PairedStreams<'join', T, U> {
+    return new PairedStreams('join', this, other)
+  }
+
+  /** All records of two streams that share key and window, at once. */
+  coGroup<U>(other: DataStream<U>): PairedStreams<'coGroup', T, U> {
+    return new PairedStreams('coGroup', this, other)
   }
 
   /** All records of each subtask as one window that ends with the input. */
@@ -153,9 +174,12 @@ export class DataStream<T> {
   shuffle(): DataStream<T> {
     return this.partitioned({ kind: 'shuffle' })
   }
-  /** To every subtask. */
-  broadcast(): DataStream<T> {
-    return this.partitioned({ kind: 'broadcast' })
+  /** To every subtask; with descriptors of broadcast state, as rules for another stream to connect to. */
+  broadcast(): DataStream<T>
+  broadcast(...states: readonly AnyMapStateDescriptor[]): BroadcastStream<T>
+  broadcast(...states: readonly AnyMapStateDescriptor[]): DataStream<T> | BroadcastStream<T> {
+    const stream = this.partitioned({ kind: 'broadcast' })
+    return states.length === 0 ? stream : new BroadcastStream(this.context, stream.upstreams, this.type)
   }
   /** To the first subtask. */
   global(): DataStream<T> {

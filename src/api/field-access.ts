@@ -30,8 +30,8 @@ export type NumericField<T> = FieldOf<T, number | bigint>
 /** Fields that can be compared. */
 export type ComparableField<T> = FieldOf<T, number | bigint | string | boolean | Date>
 
-/** A function, or the name of a field. */
-export type Selector<T, K> = ((value: T) => K) | (keyof T & string)
+/** A function, or the name of a field of that type. */
+export type Selector<T, K> = ((value: T) => K) | ({ [F in keyof T]-?: T[F] extends K ? F : never }[keyof T] & string)
 
 /** `(value) => value.field`, from a program's field name only, never from data. */
 export function fieldReader(field: string): (value: never) => unknown {

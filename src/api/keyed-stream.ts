@@ -3,6 +3,11 @@
  * each record gives the new value of its key; in batch mode each key gives its last value only.
  */
 import type { TypeInformation } from '../data/types.ts'
+import {
+  type KeyedProcessElement,
+  type KeyedProcessFunction,
+  KeyedProcessOperator,
+} from '../operators/keyed-process-operator.ts'
 import { KeyedReduceOperator } from '../operators/keyed-reduce-operator.ts'
 import { LocalCombineOperator } from '../operators/local-combine-operator.ts'
 import { type Combination, combinationOf, type ReduceFunction } from '../operators/reduce-function.ts'
@@ -12,9 +17,11 @@ import type { KeySelector, NodeBody, Partitioning } from '../plan/stream-graph.t
 import { endOfStreamWindows, globalWindows } from '../windows/assigners/global.ts'
 import type { WindowAssigner } from '../windows/window-assigner.ts'
 import type { GlobalWindow, Window } from '../windows/window.ts'
+import { BroadcastStream, KeyedBroadcastConnectedStream, KeyedConnectedStreams } from './connected-streams.ts'
 import type { SingleOutputStream } from './data-stream.ts'
 import { FieldAggregations } from './field-aggregations.ts'
 import { filterBody, flatMapBody, mapBody, operatorBody } from './inline-functions.ts'
+import { IntervalJoin } from './interval-join.ts'
 import type { StreamContext } from './stream-context.ts'
 import { WindowedStream } from './windowed-stream.ts'
 
@@ -51,6 +58,29 @@ export class KeyedStream<T, K> extends FieldAggregations<T> {
   /** Rolling reduce: each record gives the new value of its key. In batch mode each key gives its last value only. */
   reduce(reduce: ReduceFunction<T>): SingleOutputStream<T> {
     return this.#rolling('Keyed Reduce', combinationOf(reduce))
+  }
+
+  /** Keyed state, timers and side outputs. */
+  process<R>(process: KeyedProcessFunction<K, T, R> | KeyedProcessElement<K, T, R>): SingleOutputStream<R> {
+    return this.keyed<R>(
+      'Keyed Process',
+      operatorBody(() => new KeyedProcessOperator(process)),
+    )
+  }
+
+  /** With a keyed stream: one operator with state and timers for both. With a broadcast stream: rules for every key. */
+  connect<U>(other: KeyedStream<U, K>): KeyedConnectedStreams<K, T, U>
+  connect<B>(other: BroadcastStream<B>): KeyedBroadcastConnectedStream<K, T, B>
+  connect<U>(
+    other: KeyedStream<U, K> | BroadcastStream<U>,
+  ): KeyedConnectedStreams<K, T, U> | KeyedBroadcastConnectedStream<K, T, U> {
+    if (other instanceof BroadcastStream) return new KeyedBroadcastConnectedStream<K, T, U>(this, other)
+    return new KeyedConnectedStreams<K, T, U>(this, other)
+  }
+
+  /** Pairs records of two keyed streams whose times are near each other. */
+  intervalJoin<U>(other: KeyedStream<U, K>): IntervalJoin<T, U, K> {
+    return new IntervalJoin(this, other)
   }
 
   /** Groups each key's records into windows. */

@@ -9,6 +9,7 @@ import { type Collector, type ProcessContext, processContext } from './process-c
 import { closeFunction, openFunction, type RichFunction } from './runtime-context.ts'
 import { userFunctionError } from './user-function-error.ts'
 
+/** Map state that may only be read. */
 export type ReadOnlyMapState<K, V> = Pick<
   MapState<K, V>,
   'get' | 'contains' | 'entries' | 'keys' | 'values' | 'isEmpty'
@@ -24,6 +25,7 @@ export interface BroadcastContext extends ProcessContext {
   getBroadcastState<K, V>(descriptor: MapStateDescriptor<K, V>): MapState<K, V>
 }
 
+/** Records of one stream against rules of another, which every subtask gets. */
 export interface BroadcastProcessFunction<In, B, Out> extends RichFunction {
   processElement(value: In, context: ReadOnlyBroadcastContext, out: Collector<Out>): void
   processBroadcastElement(value: B, context: BroadcastContext, out: Collector<Out>): void

@@ -23,6 +23,7 @@ import { createTimers } from './timers.ts'
 import { invalidTimestamp } from './timestamps-and-watermarks-operator.ts'
 import { userFunctionError } from './user-function-error.ts'
 
+/** What a join function sees beside the pair. */
 export interface ProcessJoinContext {
   getLeftTimestamp(): number
   getRightTimestamp(): number
@@ -31,8 +32,10 @@ export interface ProcessJoinContext {
   output<S>(tag: OutputTag<S>, value: S): void
 }
 
+/** Gets a pair of records and emits results. */
 export type ProcessJoin<L, R, Out> = (left: L, right: R, context: ProcessJoinContext, out: Collector<Out>) => void
 
+/** Gets pairs of records and emits results, with open and close. */
 export interface ProcessJoinFunction<L, R, Out> extends RichFunction {
   processElement(left: L, right: R, context: ProcessJoinContext, out: Collector<Out>): void
 }

@@ -13,10 +13,13 @@ import { closeFunction, openFunction, requireKeyedState, type RichFunction } fro
 import { type AnyStateDescriptor, type StateOf, stateOf } from './state-of.ts'
 import { userFunctionError } from './user-function-error.ts'
 
+/** What the records' side sees: broadcast state to read, the key, and timers. */
 export interface KeyedReadOnlyBroadcastContext<Key> extends KeyedProcessContext<Key>, ReadOnlyBroadcastContext {}
 
+/** What `onTimer` sees: broadcast state to read, the key, and timers. */
 export interface OnTimerBroadcastContext<Key> extends OnTimerContext<Key>, ReadOnlyBroadcastContext {}
 
+/** What the rules' side sees: broadcast state to write, and the state of every key. */
 export interface KeyedBroadcastContext<Key> extends BroadcastContext {
   /** Calls `visit` for every key that has this state, with that key current: the state may be read and changed. */
   applyToKeyedState<D extends AnyStateDescriptor>(descriptor: D, visit: (key: Key, state: StateOf<D>) => void): void

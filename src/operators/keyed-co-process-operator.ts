@@ -7,6 +7,7 @@ import type { Collector } from './process-context.ts'
 import { closeFunction, openFunction, type RichFunction } from './runtime-context.ts'
 import { userFunctionError } from './user-function-error.ts'
 
+/** Processes the records of two streams with the same key, with shared state and timers. */
 export interface KeyedCoProcessFunction<Key, In1, In2, Out> extends RichFunction {
   processElement1(value: In1, context: KeyedProcessContext<Key>, out: Collector<Out>): void
   processElement2(value: In2, context: KeyedProcessContext<Key>, out: Collector<Out>): void

@@ -22,13 +22,16 @@ export interface TimerService {
   deleteProcessingTimeTimer(timeMs: number): void
 }
 
+/** What a keyed process function sees beside the record. */
 export interface KeyedProcessContext<Key> extends ProcessContext {
   getCurrentKey(): Key
   timerService(): TimerService
 }
 
+/** Which clock: that of the records, or that of the machine. */
 export type TimeDomain = 'event-time' | 'processing-time'
 
+/** What `onTimer` sees. */
 export interface OnTimerContext<Key> extends KeyedProcessContext<Key> {
   /** Which clock made the timer fire. */
   timeDomain(): TimeDomain

@@ -8,12 +8,14 @@ import type { Collector } from './process-context.ts'
 import { closeFunction, openFunction, type RichFunction } from './runtime-context.ts'
 import { userFunctionError } from './user-function-error.ts'
 
+/** A keyed process function without timers. */
 export type KeyedProcessElement<Key, In, Out> = (
   value: In,
   context: KeyedProcessContext<Key>,
   out: Collector<Out>,
 ) => void
 
+/** Processes records of a key, with state and timers. */
 export interface KeyedProcessFunction<Key, In, Out> extends RichFunction {
   processElement(value: In, context: KeyedProcessContext<Key>, out: Collector<Out>): void
   /** A timer of the current key has come; `timeMs` is the time it was registered for. */

@@ -61,12 +61,14 @@ export interface AggregateFunction<In, Acc, Out> {
   accumulatorType?: TypeInformation<Acc>
 }
 
+/** A value by key. */
 export interface ValueState<T> {
   /** Undefined where nothing is stored under the current key and namespace. */
   value(): T | undefined
   update(value: T): void
   clear(): void
 }
+/** A list by key. */
 export interface ListState<T> {
   get(): Iterable<T>
   add(value: T): void
@@ -74,6 +76,7 @@ export interface ListState<T> {
   update(values: Iterable<T>): void
   clear(): void
 }
+/** A map by key. */
 export interface MapState<UK, UV> {
   get(key: UK): UV | undefined
   put(key: UK, value: UV): void
@@ -86,12 +89,15 @@ export interface MapState<UK, UV> {
   isEmpty(): boolean
   clear(): void
 }
+/** State that takes values and answers their combination. */
 export interface AppendingState<In, Out> {
   get(): Out | undefined
   add(value: In): void
   clear(): void
 }
+/** State that combines what is added. */
 export type ReducingState<T> = AppendingState<T, T>
+/** State that folds what is added into a result. */
 export type AggregatingState<In, Out> = AppendingState<In, Out>
 
 /**

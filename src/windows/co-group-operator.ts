@@ -16,15 +16,19 @@ import type { Window } from './window.ts'
 /** A record of one of two inputs: what assigners, triggers and evictors of a join see. */
 export type Sided<L, R> = { readonly side: 'left'; readonly value: L } | { readonly side: 'right'; readonly value: R }
 
+/** Gets all records of both sides of a key and window. */
 export type CoGroup<L, R, Out> = (left: readonly L[], right: readonly R[], out: Collector<Out>) => void
 
+/** Gets all records of both sides of a key and window, with open and close. */
 export interface CoGroupFunction<L, R, Out> extends RichFunction {
   /** Called once per key and window; one of the sides may be empty. */
   coGroup(left: readonly L[], right: readonly R[], out: Collector<Out>): void
 }
 
+/** Makes one result of a pair. */
 export type Join<L, R, Out> = (left: L, right: R) => Out
 
+/** Makes one result of a pair, with open and close. */
 export interface JoinFunction<L, R, Out> extends RichFunction {
   join(left: L, right: R): Out
 }
