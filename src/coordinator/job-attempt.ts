@@ -44,6 +44,8 @@ export class JobAttempt {
   readonly #tracker: ProgressTracker
   readonly #controls: readonly ControlWords[]
   readonly #startedMs = performance.now()
+  /** When the first slot's loop began. */
+  #runningMs: number | undefined
   #failure: Error | undefined
   #isCancelled = false
 
@@ -98,7 +100,7 @@ export class JobAttempt {
     if (this.#failure !== undefined) throw this.#failure
     const nowMs = performance.now()
     return {
-      netRuntimeMs: nowMs - this.#startedMs,
+      netRuntimeMs: nowMs - (this.#runningMs ?? this.#startedMs),
       vertices: this.#tracker.vertices(nowMs),
       accumulators: this.#tracker.accumulators(),
     }
@@ -158,8 +160,10 @@ export class JobAttempt {
         return this.#tracker.takeAccumulators(report.slot, report.totals)
       case 'subtaskFinished':
         return this.#tracker.subtaskFinished(report.subtask.vertexIndex)
-      case 'hello':
       case 'running':
+        this.#runningMs ??= performance.now()
+        return
+      case 'hello':
       case 'ended':
       case 'checkpoint':
         return

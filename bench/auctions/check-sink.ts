@@ -1,0 +1,41 @@
+/**
+ * Counts result rows and adds up what the workload's check says. Exact over crashes: the sums are part of the snapshot
+ * and reach the job's accumulators `rows` and `sum` once, at the end.
+ */
+import { Progress } from '../../src/common/progress.ts'
+import type { Sink } from '../../src/index.ts'
+
+interface Sums {
+  readonly rows: number
+  readonly sum: number
+}
+
+export function checkSink<T>(valueOf: (row: T) => number): Sink<T, never, Sums> {
+  return {
+    name: 'check',
+    createWriter({ accumulators }) {
+      let rows = 0
+      let sum = 0
+      return {
+        restoreState(states) {
+          for (const state of states) {
+            rows += state.rows
+            sum += state.sum
+          }
+        },
+        write(row) {
+          rows++
+          sum += valueOf(row)
+        },
+        flush(endOfInput) {
+          if (endOfInput) {
+            accumulators.add('rows', rows)
+            accumulators.add('sum', sum)
+          }
+          return Progress.Done
+        },
+        snapshotState: () => [{ rows, sum }],
+      }
+    },
+  }
+}
