@@ -7,7 +7,10 @@ const auctions: JobDefinition = job('auctions', (env) => {
   const name = env.parameters.required('query')
   const query = queries[name]
   if (query === undefined) {
-    throw new MillraceError('MR_PLAN_INVALID', `there is no query '${name}'; there are ${Object.keys(queries).join(', ')}`)
+    throw new MillraceError(
+      'MR_PLAN_INVALID',
+      `there is no query '${name}'; there are ${Object.keys(queries).join(', ')}`,
+    )
   }
   query(
     env,

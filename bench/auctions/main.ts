@@ -54,7 +54,10 @@ const { events, seed, 'per-ms': perMs, disorder } = values
 const result = await executeJob({
   definition: job,
   moduleUrl: new URL('./job.ts', import.meta.url).href,
-  parameters: { named: { query: [query], events: [events], seed: [seed], 'per-ms': [perMs], disorder: [disorder] }, positional: [] },
+  parameters: {
+    named: { query: [query], events: [events], seed: [seed], 'per-ms': [perMs], disorder: [disorder] },
+    positional: [],
+  },
   configuration: configuration(),
   parallelism: Number(values.parallelism),
   jobDir: values['job-dir'],
@@ -67,4 +70,7 @@ const summary = {
   seconds: Math.round(result.netRuntimeMs) / 1000,
 }
 if (values.json) console.log(JSON.stringify(summary))
-else console.log(`${query}: ${summary.rows} rows, sum ${summary.sum}, ${(summary.events / summary.seconds / 1e6).toFixed(2)} M events/s`)
+else
+  console.log(
+    `${query}: ${summary.rows} rows, sum ${summary.sum}, ${(summary.events / summary.seconds / 1e6).toFixed(2)} M events/s`,
+  )

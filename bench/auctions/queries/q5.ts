@@ -15,8 +15,10 @@ export const q5: Query = (env, workload) => {
     .source(bids(workload, ['auction']), workload.watermarks())
     .keyBy((bid) => bid.auction, types.int32())
     .window(sliding.eventTime(seconds(10), seconds(2)))
-    .aggregate(count, (auction, _context, [bidCount], out: { collect(value: { auction: number; bids: number }): void }) =>
-      out.collect({ auction, bids: bidCount! }),
+    .aggregate(
+      count,
+      (auction, _context, [bidCount], out: { collect(value: { auction: number; bids: number }): void }) =>
+        out.collect({ auction, bids: bidCount! }),
     )
     .windowAll(tumbling.eventTime(seconds(2)))
     .aggregate<{ bids: number; auctions: number[] }, Hot>({

@@ -74,7 +74,14 @@ export const q9: Query = (env, workload) => {
           }
           return
         }
-        const auction = { startMs: event.ts, endMs: event.expires, reserve: event.reserve, price: -1, bidMs: 0, bidder: 0 }
+        const auction = {
+          startMs: event.ts,
+          endMs: event.expires,
+          reserve: event.reserve,
+          price: -1,
+          bidMs: 0,
+          bidder: 0,
+        }
         for (const bid of early.get()) take(auction, bid)
         early.clear()
         open.update(auction)
