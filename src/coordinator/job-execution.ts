@@ -69,7 +69,7 @@ export interface VertexReport {
   readonly parallelism: number
   readonly finishedSubtasks: number
   /** True where the chain's head is a source. */
-  readonly isSource?: boolean
+  readonly isSource: boolean
   /** Of a source: records that it emitted into its chain. */
   readonly recordsIn: number
   readonly recordsOut: number

@@ -78,6 +78,7 @@ export class ProgressTracker {
       id: vertex.id,
       name: vertex.name,
       parallelism: vertex.parallelism,
+      isSource: vertex.inputs.length === 0,
       finishedSubtasks: this.#finished.get(vertex.index) ?? 0,
       recordsIn: sum('numRecordsIn'),
       recordsOut: sum('numRecordsOut'),
