@@ -47,6 +47,8 @@ export interface CheckpointCoordinatorOptions {
   readonly splitPools: Readonly<Record<number, readonly unknown[]>>
   readonly history?: CheckpointHistory
   send(to: SubtaskAddress, command: CheckpointCommand): void
+  /** `nextTickMs` may have changed. */
+  changed?(): void
   /** The execution must fail: more checkpoints failed than are tolerated. */
   fail(error: MillraceError): void
   /**
@@ -107,6 +109,7 @@ export class CheckpointCoordinator {
   #terminal: { readonly id: number; readonly kind: 'final' | 'stop-drain' | 'stop-suspend' } | undefined
   /** A savepoint that stops the job is answered once everything is committed. */
   #resolveAtEnd: { readonly request: Request; readonly result: TriggerResult } | undefined
+  #hasStarted = false
   #hasEnded = false
   #hasFailed = false
   #isClosed = false
@@ -119,14 +122,16 @@ export class CheckpointCoordinator {
 
   /** Every subtask runs: the interval begins. */
   start(): void {
+    this.#hasStarted = true
     this.#nextPeriodicMs = this.#nowMs() + (this.#options.settings.intervalMs ?? Number.POSITIVE_INFINITY)
+    this.tick()
   }
 
   /** Monotonic time at which `tick` wants to be called; Infinity: only after something has happened. */
   nextTickMs(): number {
     let nextMs = Number.POSITIVE_INFINITY
     if (this.#mayTrigger()) {
-      if (this.#haveAllEnded()) nextMs = this.#earliestFinalMs
+      if (this.#haveAllEnded()) nextMs = this.#pending.size === 0 ? this.#earliestFinalMs : nextMs
       else nextMs = Math.max(this.#nextPeriodicMs, this.#earliestPeriodicMs)
     }
     for (const { startedMs, stage } of this.#pending.values()) {
@@ -138,20 +143,29 @@ export class CheckpointCoordinator {
   /** Aborts what has timed out and triggers what is due. */
   tick(): void {
     if (this.#isClosed) return
-    const nowMs = this.#nowMs()
-    const { timeoutMs, intervalMs } = this.#options.settings
+    this.#abortOverdue()
+    this.#serveRequests()
+    this.#triggerDue()
+    this.#options.changed?.()
+  }
+
+  #abortOverdue(): void {
+    const { timeoutMs } = this.#options.settings
     for (const pending of this.#pending.values()) {
-      if (pending.stage === 'finalizing' || nowMs - pending.startedMs < timeoutMs) continue
+      if (pending.stage === 'finalizing' || this.#nowMs() - pending.startedMs < timeoutMs) continue
       const missing = this.#subtasks.filter((subtask) => !pending.snapshots.has(subtaskKeyOf(subtask)))
       const names = missing.slice(0, 4).map((subtask) => this.#nameOf(subtask))
       this.#abort(pending, `not acknowledged within ${timeoutMs} ms by ${names.join(', ')}`)
     }
-    this.#serveRequests()
+  }
+
+  #triggerDue(): void {
+    const nowMs = this.#nowMs()
     if (!this.#mayTrigger()) return
     if (this.#haveAllEnded()) {
       if (this.#pending.size === 0 && nowMs >= this.#earliestFinalMs) this.#trigger('final', undefined)
     } else if (nowMs >= Math.max(this.#nextPeriodicMs, this.#earliestPeriodicMs)) {
-      this.#nextPeriodicMs = nowMs + (intervalMs ?? Number.POSITIVE_INFINITY)
+      this.#nextPeriodicMs = nowMs + (this.#options.settings.intervalMs ?? Number.POSITIVE_INFINITY)
       this.#trigger('checkpoint', undefined)
     }
   }
@@ -228,12 +242,8 @@ export class CheckpointCoordinator {
   }
 
   #mayTrigger(): boolean {
-    return (
-      !this.#isClosed &&
-      !this.#hasFailed &&
-      !this.#isStopping() &&
-      this.#pending.size < this.#options.settings.maxConcurrent
-    )
+    const isActive = this.#hasStarted && !this.#isClosed && !this.#hasFailed && !this.#isStopping()
+    return isActive && this.#pending.size < this.#options.settings.maxConcurrent
   }
 
   #isStopping(): boolean {

@@ -1,39 +1,52 @@
 /**
- * Runs a job from its request to its end: plans it, prepares sinks and splits, runs attempts until one finishes or the
- * restart strategy gives up, and publishes or removes the output. Thread: the coordinator's; carries no records.
+ * Runs a job from its request to its end: plans it, opens its checkpoints, prepares sinks and splits, runs attempts until
+ * one finishes or the restart strategy gives up, and publishes or removes the output. Thread: the coordinator's; carries
+ * no records.
  */
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
+import { systemClock } from '../common/clock.ts'
 import { configOptions } from '../common/config-options.ts'
 import { Configuration } from '../common/configuration.ts'
-import { MillraceError, asMillraceError, codeOf } from '../common/errors.ts'
-import type { Sink } from '../connectors/sink.ts'
+import { codeOf, MillraceError } from '../common/errors.ts'
+import { prng } from '../common/prng.ts'
 import { executionGraph } from '../plan/execution-graph.ts'
 import type { JobGraph } from '../plan/job-graph.ts'
 import { translate } from '../plan/translate.ts'
 import { type AttemptOutcome, JobAttempt, type JobPlan } from './job-attempt.ts'
+import { JobCheckpoints, type RestorePoint } from './job-checkpoints.ts'
+import { JobControl } from './job-control.ts'
 import type { ExecuteJob, JobRequest, JobResult } from './job-execution.ts'
+import { JobSinks } from './job-sinks.ts'
+import { isRestartable, restartStrategy } from './restart-strategy.ts'
 import { SlotPool } from './slot-pool.ts'
-import { enumerateSplits } from './splits.ts'
+import { enumerateSplits, type Splits, splitPools } from './splits.ts'
 
 export const executeJob: ExecuteJob = async (request) => {
   const job = translate(request.definition.build(request))
   const graph = executionGraph(job)
-  const jobId = randomBytes(16).toString('hex')
-  const pool = request.moduleUrl === undefined ? undefined : openPool(job, graph.slotCount)
-  const sinks = sinksOf(job)
-  let isPrepared = false
+  const checkpoints = await JobCheckpoints.open(job, request)
+  const jobId = checkpoints?.jobId ?? randomBytes(16).toString('hex')
+  const control = new JobControl(request.signal)
+  const sinks = new JobSinks(job)
+  let pool: SlotPool | undefined
   try {
-    const splitPools = await enumerateSplits(job)
-    await prepareSinks(sinks, job)
-    isPrepared = true
-    const outcome = await runAttempts({ job, graph, jobId, request, pool, splitPools })
-    for (const { sink } of sinks) await guardSink(sink, () => sink.commitJob?.())
-    return resultOf(job, jobId, outcome)
+    const restore = await checkpoints?.restorePoint()
+    const splits = await enumerateSplits(job, restore?.splitPools ?? {})
+    await sinks.prepare({ isRestored: restore !== undefined, checkpointsEnabled: checkpoints !== undefined })
+    pool = request.moduleUrl === undefined ? undefined : openPool(job, graph.slotCount)
+    const plan = { job, graph, jobId, request, pool, checkpoints, signal: control.signal }
+    request.onControl?.(control)
+    const outcome = await runAttempts(plan, control, { restore, splits })
+    if (!outcome.isSuspended) await sinks.commit()
+    return resultOf(job, jobId, outcome, control)
   } catch (error) {
-    if (isPrepared) await abortSinks(sinks)
+    // What a later run goes on with must not be removed.
+    if (checkpoints?.isPersistent !== true) await sinks.abort()
     throw error
   } finally {
+    control.close()
     await pool?.close()
+    await checkpoints?.close()
   }
 }
 
@@ -42,60 +55,69 @@ function openPool(job: JobGraph, slotCount: number): SlotPool {
   return new SlotPool({ slotCount, heapPerSlotMb: Math.max(64, Math.floor(heapBytes / 2 ** 20)) })
 }
 
-async function runAttempts(plan: JobPlan): Promise<AttemptOutcome> {
-  return await new JobAttempt(plan, 0).run()
+interface Beginning {
+  readonly restore: RestorePoint | undefined
+  readonly splits: Splits
 }
 
-interface PlacedSink {
-  readonly sink: Sink<unknown>
-  readonly parallelism: number
-}
-
-function sinksOf(job: JobGraph): PlacedSink[] {
-  return job.vertices.flatMap(({ nodes, parallelism }) =>
-    nodes.flatMap(({ body }) => (body.kind === 'sink' ? [{ sink: body.sink, parallelism }] : [])),
-  )
-}
-
-async function prepareSinks(sinks: readonly PlacedSink[], job: JobGraph): Promise<void> {
-  const checkpointsEnabled = Configuration.of(job.configuration).get(configOptions.checkpointInterval) !== undefined
-  const prepared: PlacedSink[] = []
-  try {
-    for (const placed of sinks) {
-      await placed.sink.prepare?.({ parallelism: placed.parallelism, isRestored: false, checkpointsEnabled })
-      prepared.push(placed)
-    }
-  } catch (error) {
-    await abortSinks(prepared)
-    throw asMillraceError(error, 'MR_SINK_FAILED')
-  }
-}
-
-/** Removes what is not published. The job's own failure is what the caller throws. */
-async function abortSinks(sinks: readonly PlacedSink[]): Promise<void> {
-  for (const { sink } of sinks) {
+async function runAttempts(plan: JobPlan, control: JobControl, first: Beginning): Promise<AttemptOutcome> {
+  const { job, checkpoints } = plan
+  const strategy = restartStrategy(Configuration.of(job.configuration), checkpoints !== undefined, {
+    clock: systemClock,
+    prng: prng(randomInt(2 ** 32)),
+  })
+  let { restore, splits } = first
+  for (let attempt = 0; ; attempt++) {
+    const running = new JobAttempt(plan, { attempt, restore, splitPools: splitPools(job, splits) })
+    control.attach(running.checkpoints)
     try {
-      await sink.abortJob?.()
-    } catch {
-      // Nothing can be done about leavings of an aborted sink here; the next run's `prepare` removes them.
+      return await running.run()
+    } catch (error) {
+      control.attach(undefined)
+      if (codeOf(error) === 'MR_JOB_CANCELED' || !isRestartable(error)) throw error
+      const delayMs = strategy.afterFailure()
+      if (delayMs === undefined) throw error
+      running.report('RESTARTING')
+      await pause(delayMs, plan.signal)
+      control.restarts++
+      const latest = await checkpoints?.restorePoint()
+      restore = latest ?? first.restore
+      splits = latest === undefined ? first.splits : await enumerateSplits(job, latest.splitPools)
     }
   }
 }
 
-async function guardSink(sink: Sink<unknown>, call: () => void | Promise<void>): Promise<void> {
-  try {
-    await call()
-  } catch (error) {
-    if (codeOf(error) !== undefined) throw error
-    throw new MillraceError('MR_SINK_FAILED', `${sink.name} could not publish its output: ${String(error)}`, {
-      cause: error,
-    })
-  }
+/** MR_JOB_CANCELED where the job is cancelled meanwhile. */
+async function pause(delayMs: number, signal: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, delayMs)
+    signal.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(timer)
+        resolve()
+      },
+      { once: true },
+    )
+    if (signal.aborted) resolve()
+  })
+  if (signal.aborted) throw new MillraceError('MR_JOB_CANCELED', 'the job was cancelled')
 }
 
-function resultOf(job: JobGraph, jobId: string, outcome: AttemptOutcome): JobResult {
+function resultOf(job: JobGraph, jobId: string, outcome: AttemptOutcome, control: JobControl): JobResult {
   const { netRuntimeMs, vertices, accumulators } = outcome
-  return { jobName: job.jobName, jobId, status: 'FINISHED', netRuntimeMs, vertices, accumulators }
+  const { jobName } = job
+  const savepoint = control.stoppedWith
+  return {
+    jobName,
+    jobId,
+    status: 'FINISHED',
+    netRuntimeMs,
+    vertices,
+    accumulators,
+    ...(control.restarts > 0 && { restarts: control.restarts }),
+    ...(savepoint !== undefined && { savepoint }),
+  }
 }
 
 export type { JobRequest }

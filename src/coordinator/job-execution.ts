@@ -2,6 +2,7 @@
  * What the API and the command line ask of the coordinator, and what they get back. `execute.ts` implements
  * `ExecuteJob`.
  */
+import type { JobControls } from './job-control.ts'
 import type { JobDefinition, JobSettings } from '../plan/job-definition.ts'
 
 export interface JobRequest extends JobSettings {
@@ -22,6 +23,8 @@ export interface JobRequest extends JobSettings {
   readonly progressIntervalMs?: number
   /** Aborting cancels the job: the promise rejects with MR_JOB_CANCELED once nothing is left running. */
   readonly signal?: AbortSignal
+  /** Called once the job is about to run: asks it for checkpoints, savepoints and its end. */
+  readonly onControl?: (controls: JobControls) => void
 }
 
 /** Resolves where the job finished; rejects with a coded error where it failed or was cancelled, all cleaned up. */
@@ -38,6 +41,10 @@ export interface JobResult {
   readonly vertices: readonly VertexReport[]
   /** Summed over all subtasks. */
   readonly accumulators: Readonly<Record<string, number>>
+  /** How often the job was restarted, where it was. */
+  readonly restarts?: number
+  /** Path of the savepoint with which the job was stopped, where it was. */
+  readonly savepoint?: string
 }
 
 /** Flink's job states. */

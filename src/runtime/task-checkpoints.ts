@@ -41,6 +41,8 @@ interface UnderWay {
   isUnaligned: boolean
   stage: 'aligning' | 'preparing' | 'recording' | 'stored'
   operators: Promise<SubtaskSnapshot['operators']> | undefined
+  /** Whether the task had ended when its state was frozen. */
+  hadEnded: boolean
   syncMs: number
   alignmentMs: number
   /** Channel state so far: by channel of the gate, and of the outputs. */
@@ -87,8 +89,9 @@ export class TaskCheckpoints implements BarrierTaker {
     this.#goOnIfAllArrived(current)
   }
 
-  channelEnded(): void {
-    // An ended channel still brings barriers: its producer lingers while checkpoints are on.
+  ended(): void {
+    const { task, report } = this.#parts
+    report({ type: 'subtaskEnded', vertexIndex: task.vertex.index, subtaskIndex: task.subtask })
   }
 
   recordBatch(channel: GateChannel, batch: BatchReader): void {
@@ -160,6 +163,7 @@ export class TaskCheckpoints implements BarrierTaker {
       isUnaligned: barrier.mode === 'unaligned',
       stage: 'aligning',
       operators: undefined,
+      hadEnded: false,
       syncMs: 0,
       alignmentMs: 0,
       inFlight: new Map(),
@@ -220,6 +224,7 @@ export class TaskCheckpoints implements BarrierTaker {
       ),
     )
     current.operators.catch(() => {})
+    current.hadEnded = task.hasEnded
     current.syncMs = clock.monotonicMs() - startedMs
     for (const channel of current.arrived) channel.isHeldBack = false
     current.stage = 'recording'
@@ -260,15 +265,14 @@ export class TaskCheckpoints implements BarrierTaker {
 
   /** Everything is frozen: what is left is writing, off the task's steps. */
   #store(current: UnderWay): void {
-    const { holds, task } = this.#parts
+    const { holds } = this.#parts
     current.stage = 'stored'
     this.#passedId = current.barrier.checkpointId
     this.#current = undefined
     this.#storing++
     const hold = holds.hold()
-    const ended = task.hasEnded
     const startedMs = this.#parts.clock.monotonicMs()
-    void this.#write(current, ended, startedMs)
+    void this.#write(current, startedMs)
       .catch((error: unknown) => this.#decline(current.barrier.checkpointId, error))
       .finally(() => {
         this.#storing--
@@ -276,7 +280,7 @@ export class TaskCheckpoints implements BarrierTaker {
       })
   }
 
-  async #write(current: UnderWay, ended: boolean, startedMs: number): Promise<void> {
+  async #write(current: UnderWay, startedMs: number): Promise<void> {
     const { task, report, clock } = this.#parts
     const { checkpointId, timestampMs } = current.barrier
     const operators = await current.operators!
@@ -286,7 +290,7 @@ export class TaskCheckpoints implements BarrierTaker {
       checkpointId,
       vertexIndex: task.vertex.index,
       subtaskIndex: task.subtask,
-      snapshot: { operators, channels, ended },
+      snapshot: { operators, channels, ended: current.hadEnded },
       metrics: {
         alignmentMs: current.alignmentMs,
         startDelayMs: Math.max(0, clock.nowMs() - timestampMs - (clock.monotonicMs() - current.startedMs)),

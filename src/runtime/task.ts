@@ -32,8 +32,8 @@ export interface BarrierTaker {
   step(): Progress
   /** A batch is about to be processed: channel state, where one is being recorded. */
   recordBatch(channel: GateChannel, batch: BatchReader): void
-  /** A channel ended: it will bring no barrier any more. */
-  channelEnded(channel: GateChannel): void
+  /** The task has read all its input, finished, and handed over everything. */
+  ended(): void
 }
 
 export interface TaskParts {
@@ -169,8 +169,9 @@ export class Task {
     this.#phase = 'finishing'
   }
 
-  /** Restored as ended: passes endOfInput on without finishing its operators again. */
+  /** Restored as ended: passes the last watermark and endOfInput on without finishing its operators again. */
   restoreAsEnded(): void {
+    for (const output of this.outputs) output.emitEvent({ type: 'watermark', timestampMs: maxWatermark })
     this.#phase = 'ending'
   }
 
@@ -318,7 +319,6 @@ export class Task {
   #endChannel(gate: InputGate, channel: GateChannel): void {
     if (channel.isEnded) return
     gate.endChannel(channel)
-    this.barriers?.channelEnded(channel)
     // An ended channel has told its last watermark before, unless the job was stopped without drain.
     if (!gate.isEnded()) this.#valveChanged(gate, gate.valve.endInput(channel.index))
     if (this.#phase !== 'running') return
@@ -350,6 +350,7 @@ export class Task {
     }
     this.metrics.set('currentInputWatermarkMs', maxWatermark)
     this.#phase = 'lingering'
+    this.barriers?.ended()
     return Progress.Working
   }
 

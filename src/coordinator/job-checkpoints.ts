@@ -1,0 +1,157 @@
+/**
+ * The checkpoints of a job over all its attempts: the store in the job directory (or a temporary one), what each attempt
+ * starts from, and the coordinator of each attempt. Thread: the coordinator's; cold.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { assignRestore, type RestoreAssignment } from '../checkpoint/assign-restore.ts'
+import { CheckpointCoordinator, type CheckpointCoordinatorOptions } from '../checkpoint/checkpoint-coordinator.ts'
+import { CheckpointHistory } from '../checkpoint/checkpoint-history.ts'
+import { type CheckpointPlan, checkpointPlan } from '../checkpoint/checkpoint-plan.ts'
+import { type CheckpointSettings, checkpointSettings } from '../checkpoint/checkpoint-settings.ts'
+import { CheckpointStore } from '../checkpoint/checkpoint-store.ts'
+import type { CheckpointReport } from '../checkpoint/messages.ts'
+import type { CheckpointLocation } from '../checkpoint/snapshot-files.ts'
+import { systemClock } from '../common/clock.ts'
+import { configOptions } from '../common/config-options.ts'
+import { Configuration } from '../common/configuration.ts'
+import { nodeFileSystem } from '../common/file-system.ts'
+import type { JobGraph } from '../plan/job-graph.ts'
+import type { JobRequest } from './job-execution.ts'
+
+/** What an attempt starts from. */
+export interface RestorePoint extends RestoreAssignment {
+  readonly checkpointId: number
+}
+
+export class JobCheckpoints {
+  readonly history: CheckpointHistory = new CheckpointHistory()
+  readonly settings: CheckpointSettings
+  /** Whether the checkpoints outlive the process: a later run can go on from them. */
+  readonly isPersistent: boolean
+  readonly #store: CheckpointStore
+  readonly #plan: CheckpointPlan
+  readonly #configuration: Configuration
+
+  /** Undefined where the job takes no checkpoints and starts from none. Errors: those of the job directory. */
+  static async open(job: JobGraph, request: JobRequest): Promise<JobCheckpoints | undefined> {
+    const configuration = Configuration.of(job.configuration)
+    const from = request.from ?? configuration.get(configOptions.recoveryPath)
+    const settings = checkpointSettings(configuration, request.jobDir !== undefined || from !== undefined)
+    if (settings === undefined) return undefined
+    const isPersistent = request.jobDir !== undefined
+    const directory = isPersistent ? resolve(request.jobDir!) : await mkdtemp(join(tmpdir(), 'millrace-'))
+    try {
+      const store = await CheckpointStore.open({
+        directory,
+        jobName: job.jobName,
+        fingerprint: job.fingerprint,
+        fresh: request.fresh,
+        fileSystem: nodeFileSystem,
+        clock: systemClock,
+        numRetained: settings.numRetained,
+      })
+      const checkpoints = new JobCheckpoints(store, job, settings, isPersistent)
+      if (from !== undefined) await checkpoints.#import(resolve(from))
+      return checkpoints
+    } catch (error) {
+      if (!isPersistent) await rm(directory, { recursive: true, force: true })
+      throw error
+    }
+  }
+
+  private constructor(store: CheckpointStore, job: JobGraph, settings: CheckpointSettings, isPersistent: boolean) {
+    this.#store = store
+    this.#plan = checkpointPlan(job)
+    this.#configuration = Configuration.of(job.configuration)
+    this.settings = settings
+    this.isPersistent = isPersistent
+  }
+
+  get jobId(): string {
+    return this.#store.jobId
+  }
+
+  get location(): CheckpointLocation {
+    return this.#store.location
+  }
+
+  /**
+   * What the next attempt starts from; undefined: empty. Errors: MR_CHECKPOINT_CORRUPT, MR_CHECKPOINT_INCOMPATIBLE. Only
+   * while no slot runs.
+   */
+  async restorePoint(): Promise<RestorePoint | undefined> {
+    await this.#store.removeOrphans()
+    const fallBackToIntact = this.#configuration.get(configOptions.recoveryFallback)
+    const latest = await this.#store.latest({ fallBackToIntact, verify: fallBackToIntact ? 'full' : 'length' })
+    if (latest === undefined) return undefined
+    const allowNonRestoredState = this.#configuration.get(configOptions.recoveryIgnoreUnclaimed)
+    const assigned = assignRestore(latest.metadata, this.#plan, { allowNonRestoredState, directory: latest.root })
+    this.history.counts.restored++
+    return { ...assigned, checkpointId: latest.metadata.checkpointId }
+  }
+
+  /** The checkpoints of one attempt. */
+  attempt(parts: Pick<CheckpointCoordinatorOptions, 'splitPools' | 'send' | 'fail' | 'end'>): AttemptCheckpoints {
+    return new AttemptCheckpoints({
+      settings: this.settings,
+      plan: this.#plan,
+      store: this.#store,
+      clock: systemClock,
+      history: this.history,
+      ...parts,
+    })
+  }
+
+  /** Releases the directory; a temporary one is removed. Idempotent. */
+  async close(): Promise<void> {
+    await this.#store.close()
+    if (!this.isPersistent) await rm(this.location.directory, { recursive: true, force: true })
+  }
+
+  async #import(path: string): Promise<void> {
+    try {
+      await this.#store.importSavepoint(path)
+    } catch (error) {
+      await this.#store.close()
+      throw error
+    }
+  }
+}
+
+/** Drives the coordinator of one attempt by timers. */
+export class AttemptCheckpoints {
+  readonly coordinator: CheckpointCoordinator
+  #timer: NodeJS.Timeout | undefined
+  #isClosed = false
+
+  constructor(options: Omit<CheckpointCoordinatorOptions, 'changed'>) {
+    this.coordinator = new CheckpointCoordinator({ ...options, changed: () => this.#schedule() })
+  }
+
+  /** Every slot runs. */
+  start(): void {
+    this.coordinator.start()
+  }
+
+  take(report: CheckpointReport): void {
+    this.coordinator.take(report)
+  }
+
+  /** Resolves once nothing is written any more. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    clearTimeout(this.#timer)
+    await this.coordinator.close()
+  }
+
+  #schedule(): void {
+    clearTimeout(this.#timer)
+    const nextMs = this.coordinator.nextTickMs()
+    if (this.#isClosed || nextMs === Number.POSITIVE_INFINITY) return
+    // Node's longest timer is 2^31 ms.
+    const delayMs = Math.min(2 ** 30, Math.max(0, nextMs - systemClock.monotonicMs()))
+    this.#timer = setTimeout(() => this.coordinator.tick(), delayMs)
+  }
+}
