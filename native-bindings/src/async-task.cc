@@ -3,10 +3,9 @@
 namespace millrace {
 
 bool AsyncTask::pin(napi_env env, napi_value value) {
-  if (pinCount_ == kPinsMax) return false;
   napi_ref reference = nullptr;
   if (!succeeded(napi_create_reference(env, value, 1, &reference))) return false;
-  pins_[pinCount_++] = reference;
+  pins_.push_back(reference);
   return true;
 }
 
@@ -35,7 +34,7 @@ void AsyncTask::execute(napi_env, void* data) {
 
 void AsyncTask::complete(napi_env env, napi_status status, void* data) {
   std::unique_ptr<AsyncTask> task(static_cast<AsyncTask*>(data));
-  for (size_t index = 0; index < task->pinCount_; index++) (void)napi_delete_reference(env, task->pins_[index]);
+  for (napi_ref pin : task->pins_) (void)napi_delete_reference(env, pin);
   (void)napi_delete_async_work(env, task->work_);
 
   napi_handle_scope scope = nullptr;

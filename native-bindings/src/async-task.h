@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "database.h"
 #include "napi-support.h"
@@ -25,15 +26,12 @@ class AsyncTask {
 
   // Keeps a JavaScript object (a buffer that `run` reads) alive until the task has ended.
   bool pin(napi_env env, napi_value value);
-  friend class AsyncTaskAccess;
 
  private:
   static void execute(napi_env env, void* data);
   static void complete(napi_env env, napi_status status, void* data);
 
-  static constexpr size_t kPinsMax = 4;
-  napi_ref pins_[kPinsMax] = {};
-  size_t pinCount_ = 0;
+  std::vector<napi_ref> pins_;
   napi_deferred deferred_ = nullptr;
   napi_async_work work_ = nullptr;
   rocksdb::Status status_;

@@ -7,20 +7,6 @@ namespace millrace {
 
 namespace {
 
-class OpenTask : public AsyncTask {
- public:
-  OpenTask(std::string path, OpenSettings settings) : path_(std::move(path)), settings_(std::move(settings)) {}
-
- protected:
-  rocksdb::Status run() override { return Database::open(path_, makeOptions(settings_), &database_); }
-  napi_value result(napi_env env) override { return makeDatabaseHandle(env, std::move(database_)); }
-
- private:
-  std::string path_;
-  OpenSettings settings_;
-  std::shared_ptr<Database> database_;
-};
-
 class CloseTask : public AsyncTask {
  public:
   explicit CloseTask(std::shared_ptr<Database> database) : database_(std::move(database)) {}
@@ -32,10 +18,11 @@ class CloseTask : public AsyncTask {
   std::shared_ptr<Database> database_;
 };
 
-// open(path, blockCacheBytes, writeBufferBytes, compression, metadataInCache, mmapReads): Promise<handle>
+// open(path, blockCacheBytes, writeBufferBytes, compression, metadataInCache, mmapReads): handle
+// On the calling thread: some 10 ms, once per database.
 napi_value open(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info, 6);
-  std::string path = arguments.text(0);
+  const std::string path = arguments.text(0);
   OpenSettings settings;
   settings.blockCacheBytes = arguments.integer(1);
   settings.writeBufferBytes = arguments.integer(2);
@@ -43,8 +30,13 @@ napi_value open(napi_env env, napi_callback_info info) {
   settings.metadataInCache = arguments.boolean(4);
   settings.mmapReads = arguments.boolean(5);
   if (!arguments.ok()) return nullptr;
-  return AsyncTask::start(env, "millrace:rocksdb:open",
-                          std::make_unique<OpenTask>(std::move(path), std::move(settings)));
+  std::shared_ptr<Database> database;
+  const rocksdb::Status status = Database::open(path, makeOptions(settings), &database);
+  if (!status.ok()) {
+    throwStatus(env, status);
+    return nullptr;
+  }
+  return makeDatabaseHandle(env, std::move(database));
 }
 
 // close(handle): Promise<void>. Later calls with the handle fail with ROCKSDB_CLOSED.
@@ -55,11 +47,28 @@ napi_value close(napi_env env, napi_callback_info info) {
   return AsyncTask::start(env, "millrace:rocksdb:close", std::make_unique<CloseTask>(std::move(database)));
 }
 
+// waitForBegun(handle, timeoutMs): boolean. Waits on this thread for the ingests and snapshots that were begun; false
+// where some still run. Throws what the first of them that failed died of.
+napi_value waitForBegun(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info, 2);
+  std::shared_ptr<Database> database = databaseArgument(arguments, 0);
+  const uint64_t timeoutMs = arguments.integer(1);
+  if (!arguments.ok()) return nullptr;
+  rocksdb::Status status;
+  const bool isDone = database->waitForBegun(timeoutMs, &status);
+  if (!status.ok()) {
+    throwStatus(env, status);
+    return nullptr;
+  }
+  return makeBoolean(env, isDone);
+}
+
 }  // namespace
 
 void exportOpen(napi_env env, napi_value exports) {
   addFunction(env, exports, "open", open);
   addFunction(env, exports, "close", close);
+  addFunction(env, exports, "waitForBegun", waitForBegun);
 }
 
 }  // namespace millrace

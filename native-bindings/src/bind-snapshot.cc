@@ -38,17 +38,20 @@ std::string hexadecimal(const std::string& bytes) {
 class SnapshotTask : public AsyncTask {
  public:
   SnapshotTask(std::shared_ptr<Database> database, std::string directory, uint64_t sequenceMax)
-      : database_(std::move(database)), directory_(std::move(directory)), sequenceMax_(sequenceMax) {}
+      : database_(std::move(database)), directory_(std::move(directory)), sequenceMax_(sequenceMax) {
+    database_->begin();
+  }
+  ~SnapshotTask() override {
+    if (!hasRun_) database_->end(rocksdb::Status::Aborted("cancelled"));
+  }
 
  protected:
   rocksdb::Status run() override {
-    Database::Use use(database_.get());
-    if (!use) return closedStatus();
-    rocksdb::Status status = database_->db()->DisableFileDeletions();
-    if (!status.ok()) return status;
-    status = linkLiveFiles();
-    rocksdb::Status enabled = database_->db()->EnableFileDeletions(false);
-    return status.ok() ? enabled : status;
+    rocksdb::Status status = link();
+    hasRun_ = true;
+    // A refusal is the asker's business; it leaves the database as it was.
+    database_->end(status.IsBusy() ? rocksdb::Status::OK() : status);
+    return status;
   }
 
   napi_value result(napi_env env) override {
@@ -71,6 +74,16 @@ class SnapshotTask : public AsyncTask {
   }
 
  private:
+  rocksdb::Status link() {
+    Database::Use use(database_.get());
+    if (!use) return closedStatus();
+    rocksdb::Status status = database_->db()->DisableFileDeletions();
+    if (!status.ok()) return status;
+    status = linkLiveFiles();
+    rocksdb::Status enabled = database_->db()->EnableFileDeletions(false);
+    return status.ok() ? enabled : status;
+  }
+
   rocksdb::Status linkLiveFiles() {
     rocksdb::DB* db = database_->db();
     std::vector<std::string> live;
@@ -175,6 +188,7 @@ class SnapshotTask : public AsyncTask {
   std::shared_ptr<Database> database_;
   std::string directory_;
   uint64_t sequenceMax_;
+  bool hasRun_ = false;
   uint64_t sequence_ = 0;
   std::string manifest_;
   std::vector<SnapshotFile> files_;

@@ -2,6 +2,8 @@
 
 #include <rocksdb/convenience.h>
 
+#include <chrono>
+
 namespace millrace {
 
 Database::~Database() { (void)close(); }
@@ -32,6 +34,25 @@ rocksdb::Status Database::close() {
 
 std::string Database::nextSpillPath() {
   return path_ + "/spill-" + std::to_string(spills_.fetch_add(1)) + ".tmp";
+}
+
+void Database::begin() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  begun_ += 1;
+}
+
+void Database::end(const rocksdb::Status& status) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  begun_ -= 1;
+  if (!status.ok() && failure_.ok()) failure_ = status;
+  idle_.notify_all();
+}
+
+bool Database::waitForBegun(uint64_t timeoutMs, rocksdb::Status* failure) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  const bool isDone = idle_.wait_for(lock, std::chrono::milliseconds(timeoutMs), [this] { return begun_ == 0; });
+  *failure = failure_;
+  return isDone;
 }
 
 rocksdb::Iterator* Database::own(rocksdb::Iterator* iterator) {

@@ -41,6 +41,12 @@ class Database {
   const std::string& path() const { return path_; }
   std::string nextSpillPath();
 
+  // Counts work for the pool from its creation to its end, and keeps the first failure.
+  void begin();
+  void end(const rocksdb::Status& status);
+  // False where work still runs after `timeoutMs`.
+  bool waitForBegun(uint64_t timeoutMs, rocksdb::Status* failure);
+
   rocksdb::Iterator* own(rocksdb::Iterator* iterator);
   void drop(rocksdb::Iterator* iterator);
 
@@ -75,6 +81,8 @@ class Database {
   std::mutex mutex_;
   std::condition_variable idle_;
   int uses_ = 0;
+  int begun_ = 0;
+  rocksdb::Status failure_;
   std::atomic<uint64_t> spills_{0};
 };
 

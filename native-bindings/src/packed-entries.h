@@ -1,5 +1,5 @@
 // Layout of packed entries, the one format in which keys and values cross between JavaScript and RocksDB in bulk
-// (write batches, table files, iteration). The TypeScript side is src/state/rocksdb/packed-entries-layout.ts.
+// (write batches, table files, iteration). The TypeScript side is src/state/disk/packed-entries-layout.ts.
 //
 //   0        4          8              8+k            8+k+v
 //   | k: u32 | v: u32   | key (k bytes) | value (v bytes) |   next entry follows at once, unaligned

@@ -246,6 +246,11 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
     this.account.close()
   }
 
+  /** The cell of a state that a snapshot holds, registered where the program has not declared it yet. */
+  restoredCell(spec: StateSpec): LoadableCell<unknown> {
+    return this.#restoredState(spec).cell
+  }
+
   protected *cells(): Generator<LoadableCell<unknown>> {
     for (const state of this.#states.values()) yield state.cell
   }

@@ -36,8 +36,13 @@ export interface RocksdbBinding {
     compression: 'none' | 'lz4' | 'zstd',
     metadataInCache: boolean,
     mmapReads: boolean,
-  ): Promise<DatabaseHandle>
+  ): DatabaseHandle
   close(database: DatabaseHandle): Promise<void>
+  /**
+   * Waits on this thread for the ingests and snapshots that were begun; false where some still run after `timeoutMs`.
+   * Throws what the first of them that failed died of.
+   */
+  waitForBegun(database: DatabaseHandle, timeoutMs: number): boolean
   /** Puts and deletes in order, through the database's own memtable, without a log. */
   write(database: DatabaseHandle, packedEntries: Uint8Array): void
   /**
@@ -58,7 +63,7 @@ export interface RocksdbBinding {
   /** Bytes of packed entries written to `out`; 0 at the end; -n where the next entry alone needs n bytes. */
   iteratorNext(iterator: IteratorHandle, out: Uint8Array): number
   iteratorClose(iterator: IteratorHandle): void
-  /** Sorts the entries, writes a table file, takes it in. Of a key that occurs twice the last counts. Up to 4 buffers. */
+  /** Sorts the entries, writes a table file, takes it in. Of a key that occurs twice the last counts. */
   ingest(database: DatabaseHandle, ...packedEntries: readonly Uint8Array[]): Promise<number>
   /** Copies the live entries of [lower, upper) by table files; resolves with their number. */
   copyRange(from: DatabaseHandle, to: DatabaseHandle, lower: Uint8Array, upper: Uint8Array): Promise<number>

@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type DatabaseHandle, rocksdbBinding, rocksdbUnavailable } from '../../../../src/state/rocksdb/binding.ts'
-import { PackedEntriesReader, PackedEntriesWriter } from '../../../../src/state/rocksdb/packed-entries-layout.ts'
+import { PackedEntriesReader, PackedEntriesWriter } from '../../../../src/state/disk/packed-entries-layout.ts'
 
 const reason = rocksdbUnavailable()
 if (reason !== undefined) console.error(`skipped: ${reason}`)
@@ -70,7 +70,7 @@ describe.skipIf(reason !== undefined)('rocksdb binding', () => {
   const opened: DatabaseHandle[] = []
 
   const open = async (name: string): Promise<DatabaseHandle> => {
-    const database = await rocksdbBinding().open(join(directory, name), 8 << 20, 4 << 20, 'none', false, false)
+    const database = rocksdbBinding().open(join(directory, name), 8 << 20, 4 << 20, 'none', false, false)
     opened.push(database)
     return database
   }
@@ -259,7 +259,7 @@ describe.skipIf(reason !== undefined)('rocksdb binding', () => {
       await once(worker, 'message')
       await new Promise((resolve) => setTimeout(resolve, round * 15))
       await worker.terminate()
-      const database = await rocksdbBinding().open(join(directory, 'w'), 8 << 20, 4 << 20, 'none', false, false)
+      const database = rocksdbBinding().open(join(directory, 'w'), 8 << 20, 4 << 20, 'none', false, false)
       await rocksdbBinding().close(database)
     }
   })

@@ -3,11 +3,11 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { rocksdbBinding } from '../../../../src/state/rocksdb/binding.ts'
-import { PackedEntriesWriter } from '../../../../src/state/rocksdb/packed-entries-layout.ts'
+import { PackedEntriesWriter } from '../../../../src/state/disk/packed-entries-layout.ts'
 
 const { path, scratch, round } = workerData as { path: string; scratch: string; round: number }
 const binding = rocksdbBinding()
-const database = await binding.open(path, 8 << 20, 4 << 20, 'none', false, false)
+const database = binding.open(path, 8 << 20, 4 << 20, 'none', false, false)
 const key = Buffer.alloc(8)
 const entries = (): Uint8Array => {
   const writer = new PackedEntriesWriter()

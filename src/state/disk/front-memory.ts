@@ -1,0 +1,77 @@
+/**
+ * Memory of a backend's tables, charged to the slot's budget as they grow. It has a limit of its own; a budget that has
+ * no more to give lowers it, down to a floor: below that the backend goes on and spills all the time.
+ */
+import type { StateBudget } from '../state-budget.ts'
+
+const quantumBytes = 256 * 1024
+const limitBytesMin = 256 * 1024
+
+export class FrontMemory {
+  /** Of tables that take changes. */
+  activeBytes = 0
+  /** Of tables that are being written to disk. */
+  frozenBytes = 0
+  /** Of tables that only save reads. */
+  cleanBytes = 0
+  limitBytes: number
+  #grantedBytes = 0
+  #isClosed = false
+  readonly #budget: StateBudget
+
+  constructor(budget: StateBudget, limitBytes: number) {
+    this.#budget = budget
+    this.limitBytes = Math.max(limitBytes, limitBytesMin)
+  }
+
+  get usedBytes(): number {
+    return this.activeBytes + this.frozenBytes + this.cleanBytes
+  }
+
+  /** Changes may take two fifths: as much again may be on its way to disk, the rest is cache. */
+  get isActiveFull(): boolean {
+    return this.activeBytes > this.limitBytes * 0.4
+  }
+
+  /** So much is waiting for the disk that the caller should wait too. */
+  get isBehind(): boolean {
+    return this.activeBytes + this.frozenBytes > this.limitBytes
+  }
+
+  /** Bytes by which clean tables may still grow, once `freedBytes` of frozen ones are gone. */
+  cleanBytesLeft(freedBytes = 0): number {
+    const others = this.activeBytes + this.frozenBytes - freedBytes
+    return Math.min(this.limitBytes * 0.6, this.limitBytes - others) - this.cleanBytes
+  }
+
+  /** To be called after any of the sums has changed. */
+  settle(): void {
+    if (this.#isClosed) return
+    const used = this.usedBytes
+    if (used > this.#grantedBytes) this.#ask(used)
+    else if (this.#grantedBytes - used > 4 * quantumBytes) {
+      const spare = this.#grantedBytes - used - quantumBytes
+      this.#grantedBytes -= spare
+      this.#budget.release(spare)
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#budget.release(this.#grantedBytes)
+    this.#grantedBytes = 0
+    this.activeBytes = 0
+    this.frozenBytes = 0
+    this.cleanBytes = 0
+  }
+
+  #ask(used: number): void {
+    const missing = used - this.#grantedBytes
+    for (const ask of [missing + quantumBytes, missing]) {
+      if (!this.#budget.tryCharge(ask)) continue
+      this.#grantedBytes += ask
+      return
+    }
+    this.limitBytes = Math.max(Math.min(this.limitBytes, this.#grantedBytes), limitBytesMin)
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * Takes one generation to the store: encodes it, has it ingested, retires its tables.
+ *
+ * Retiring keeps what is hot: the frozen table and the clean one become one where memory allows, the newer value
+ * winning; otherwise the frozen one takes the clean one's place, so that two generations of use decide what stays.
+ */
+import type { DiskStore } from './disk-store.ts'
+import type { FrontMemory } from './front-memory.ts'
+import type { FrontTable } from './front-table.ts'
+import type { FrozenPart, Generation } from './generation.ts'
+import type { SpillJob } from './spill-queue.ts'
+
+const entriesPerStep = 8192
+
+export class IngestJob implements SpillJob {
+  readonly #generation: Generation
+  readonly #store: DiskStore
+  readonly #memory: FrontMemory
+  readonly #encoding: Generator<void>
+  readonly #retiring: Generator<void>
+  #isEncoded = false
+  #ingesting: Promise<void> | undefined
+  #isIngested = false
+
+  constructor(generation: Generation, store: DiskStore, memory: FrontMemory) {
+    this.#generation = generation
+    this.#store = store
+    this.#memory = memory
+    this.#encoding = generation.encode()
+    this.#retiring = this.#retire()
+  }
+
+  step(): boolean | Promise<void> {
+    if (!this.#isEncoded) {
+      this.#isEncoded = this.#encoding.next().done === true
+      return true
+    }
+    if (!this.#isIngested) return (this.#ingesting ??= this.#ingest())
+    return this.#retiring.next().done !== true
+  }
+
+  finishNow(): void {
+    while (!this.#isEncoded) this.step()
+    if (!this.#isIngested) {
+      this.#ingesting ??= this.#ingest()
+      this.#ingesting.catch(() => {})
+      this.#store.waitForBegun!()
+      this.#isIngested = true
+    }
+    while (this.#retiring.next().done !== true);
+  }
+
+  failed(): void {}
+
+  async #ingest(): Promise<void> {
+    const opening = this.#store.open()
+    if (opening !== undefined) await opening
+    await this.#store.ingest(this.#generation.buffers())
+    this.#isIngested = true
+  }
+
+  *#retire(): Generator<void> {
+    for (const part of this.#generation.parts) {
+      yield* this.#retirePart(part)
+      this.#memory.frozenBytes -= part.bytes
+      this.#memory.settle()
+    }
+  }
+
+  *#retirePart(part: FrozenPart): Generator<void> {
+    const { table, front } = part
+    if (table.isDropped) return
+    const spareBytes = this.#memory.cleanBytesLeft(part.bytes)
+    if (table.clean !== undefined && front.bytes <= spareBytes) yield* mergeInto(table.clean, part)
+    else table.keepClean(front.bytes - (table.clean?.bytes ?? 0) <= spareBytes ? front : undefined)
+    if (table.isDropped) return
+    table.parts = table.parts.filter((other) => other !== part)
+    table.account(this.#memory)
+    if (table.count === 0 && table.namespace !== 0) table.cell.forgetEmpty(table)
+  }
+}
+
+/** The larger of the two becomes the clean table; the part's entries win. */
+function* mergeInto(clean: FrontTable, part: FrozenPart): Generator<void> {
+  const { table, front } = part
+  const isFrontKept = front.count >= clean.count
+  const from = isFrontKept ? clean : front
+  const into = isFrontKept ? front : clean
+  for (let entry = 0; entry < from.count; entry++) {
+    if (!isFrontKept) into.take(from, entry)
+    else if (into.find(from.keyOf(entry)) < 0) into.take(from, entry)
+    if (entry % entriesPerStep === entriesPerStep - 1) yield
+  }
+  if (!table.isDropped) table.clean = into
+}

@@ -1,0 +1,152 @@
+/** A RocksDB database as a DiskStore. It is only ever written by ingesting table files; its own memtable stays empty. */
+import { mkdirSync } from 'node:fs'
+import type { DiskStore, StoreScan, StoreTable } from '../disk/disk-store.ts'
+import { type KeyRange, rangeOfKeyGroups } from '../disk/entry-key-layout.ts'
+import { type DatabaseHandle, type IteratorHandle, type RocksdbBinding, rocksdbBinding } from './binding.ts'
+import { PackedEntriesReader } from '../disk/packed-entries-layout.ts'
+
+export interface RocksdbOptions {
+  /** Of the process: all databases share one cache. Default 64 MiB. */
+  readonly blockCacheBytes?: number
+  /** Default none: state that is small and often rewritten gains little. */
+  readonly compression?: 'none' | 'lz4' | 'zstd'
+  /** Index and filter blocks are charged to the cache: for states far larger than memory. Default false. */
+  readonly metadataInCache?: boolean
+  /** Table files are mapped: reads that miss the block cache cost no copy. Default false. */
+  readonly mmapReads?: boolean
+}
+
+const blockCacheBytesDefault = 64 * 1024 * 1024
+const writeBufferBytes = 1024 * 1024
+const valueBytesInitial = 64 * 1024
+const scanChunkBytes = 64 * 1024
+/** One native call stays short: a worker that is ended meanwhile ends late. */
+const waitMs = 5
+
+export class RocksdbStore implements DiskStore {
+  readonly format = 'rocksdb'
+  values: Uint8Array = Buffer.allocUnsafeSlow(valueBytesInitial)
+  valueLengths: Int32Array = new Int32Array(1024)
+  readonly #binding: RocksdbBinding
+  readonly #directory: string
+  readonly #options: RocksdbOptions
+  #database: DatabaseHandle | undefined
+  #isClosed = false
+
+  constructor(directory: string, options: RocksdbOptions) {
+    this.#binding = rocksdbBinding()
+    this.#directory = directory
+    this.#options = options
+  }
+
+  open(): undefined {
+    if (this.#database !== undefined || this.#isClosed) return
+    mkdirSync(this.#directory, { recursive: true })
+    this.#database = this.#binding.open(
+      this.#directory,
+      this.#options.blockCacheBytes ?? blockCacheBytesDefault,
+      writeBufferBytes,
+      this.#options.compression ?? 'none',
+      this.#options.metadataInCache ?? false,
+      this.#options.mmapReads ?? false,
+    )
+  }
+
+  multiGet(keys: Uint8Array, keyOffsets: Uint32Array, count: number): void {
+    if (count > this.valueLengths.length) this.valueLengths = new Int32Array(count * 2)
+    for (;;) {
+      const needed = this.#binding.multiGet(this.#open(), keys, keyOffsets, count, this.values, this.valueLengths)
+      if (needed <= this.values.length) return
+      this.values = Buffer.allocUnsafeSlow(needed * 2)
+    }
+  }
+
+  async ingest(buffers: readonly Uint8Array[]): Promise<void> {
+    await this.#binding.ingest(this.#open(), ...buffers)
+  }
+
+  waitForBegun(): void {
+    while (!this.#binding.waitForBegun(this.#open(), waitMs));
+  }
+
+  scan(range: KeyRange): StoreScan {
+    return new RocksdbScan(this.#binding, this.#binding.iteratorOpen(this.#open(), range.lower, range.upper))
+  }
+
+  async snapshot(directory: string): Promise<readonly StoreTable[]> {
+    const database = this.#open()
+    const sequence = this.#binding.latestSequence(database)
+    const { tables, manifest } = await this.#binding.snapshot(database, directory, sequence)
+    const current = ['CURRENT', manifest].map((name) => ({ name, uniqueId: undefined }))
+    return [...tables.map(({ name, uniqueId }) => ({ name, uniqueId })), ...current]
+  }
+
+  async keepOnly(range: KeyRange): Promise<void> {
+    const all = rangeOfKeyGroups(0, 0xfffe)
+    await this.#binding.deleteRange(this.#open(), all.lower, range.lower)
+    await this.#binding.deleteRange(this.#open(), range.upper, all.upper)
+  }
+
+  async copyFrom(other: DiskStore, range: KeyRange): Promise<void> {
+    await this.#binding.copyRange((other as RocksdbStore).#open(), this.#open(), range.lower, range.upper)
+  }
+
+  memoryBytes(): number {
+    const database = this.#database
+    return database === undefined ? 0 : this.#binding.property(database, 'rocksdb.estimate-table-readers-mem')
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    if (this.#database !== undefined) await this.#binding.close(this.#database)
+  }
+
+  #open(): DatabaseHandle {
+    this.open()
+    if (this.#database === undefined) throw new Error(`the store in ${this.#directory} is closed`)
+    return this.#database
+  }
+}
+
+class RocksdbScan implements StoreScan {
+  bytes: Buffer = Buffer.allocUnsafeSlow(scanChunkBytes)
+  keyStart = 0
+  keyEnd = 0
+  valueStart = 0
+  valueEnd = 0
+  readonly #binding: RocksdbBinding
+  readonly #iterator: IteratorHandle
+  #reader = new PackedEntriesReader(this.bytes, 0)
+  #isAtEnd = false
+
+  constructor(binding: RocksdbBinding, iterator: IteratorHandle) {
+    this.#binding = binding
+    this.#iterator = iterator
+  }
+
+  next(): boolean {
+    const reader = this.#reader
+    if (!reader.next()) return this.#fill() && this.next()
+    this.keyStart = reader.keyStart
+    this.keyEnd = reader.keyEnd
+    this.valueStart = reader.valueStart
+    this.valueEnd = reader.valueEnd
+    return true
+  }
+
+  close(): void {
+    this.#isAtEnd = true
+    this.#binding.iteratorClose(this.#iterator)
+  }
+
+  #fill(): boolean {
+    if (this.#isAtEnd) return false
+    let used = this.#binding.iteratorNext(this.#iterator, this.bytes)
+    if (used < 0) {
+      this.bytes = Buffer.allocUnsafeSlow(-used * 2)
+      used = this.#binding.iteratorNext(this.#iterator, this.bytes)
+    }
+    this.#reader = new PackedEntriesReader(this.bytes, used)
+    return used > 0
+  }
+}
