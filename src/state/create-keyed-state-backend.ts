@@ -1,8 +1,9 @@
-/** Keyed backends by the name that `state.backend.type` gives them. Those on disk are added by their folders. */
+/** Keyed backends by the name that `state.backend.type` gives them. Those on disk spill what exceeds the budget. */
 import { MillraceError } from '../common/errors.ts'
 import { HeapBackend } from './heap/heap-backend.ts'
 import type { KeyedBackendOptions } from './keyed-backend-base.ts'
 import type { KeyedStateBackend } from './keyed-state-backend.ts'
+import { openRocksdbBackend } from './rocksdb/rocksdb-backend.ts'
 
 export type KeyedBackendKind = KeyedStateBackend['kind']
 
@@ -10,6 +11,8 @@ export function createKeyedStateBackend(kind: KeyedBackendKind, options: KeyedBa
   switch (kind) {
     case 'heap':
       return new HeapBackend(options)
+    case 'rocksdb':
+      return openRocksdbBackend(options)
     default:
       throw new MillraceError('MR_STATE_BACKEND_UNAVAILABLE', `the state backend "${kind}" is not available here`)
   }

@@ -68,6 +68,11 @@ export interface KeyedBackendOptions {
   readonly budget?: StateBudget
   /** For time to live. Default: the system's. */
   readonly clock?: Clock
+  /**
+   * Of backends on disk: where their working files go, in a directory of their own that is removed at close. On the
+   * disk of the checkpoints, files are linked instead of copied. Default: the system's temporary directory.
+   */
+  readonly localDirectory?: string
 }
 
 /** A cell that restores can fill past the current key. */

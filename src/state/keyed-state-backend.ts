@@ -170,6 +170,17 @@ export interface KeyedStateBackend {
   /** All keys that have an entry in the named state under a namespace (default 0): applyToKeyedState, State Processor. */
   forEachKey(stateName: string, visit: (key: unknown) => void, namespace?: Namespace): void
 
+  /**
+   * Of backends on disk: brings what a batch of `count` keys needs into memory at once, for the current namespace; far
+   * cheaper than a read per key. A hint: anything may be asked for without it. Absent where nothing is to be gained.
+   */
+  prefetch?(keys: ArrayLike<unknown>, count: number): void
+  /**
+   * Of backends on disk, to be asked between batches: where the disk has fallen behind, a promise to wait for before
+   * the next batch. Callers that cannot wait go on; the backend then blocks (rocksdb) or borrows memory (leveldb).
+   */
+  settle?(): Promise<void> | undefined
+
   /** Bytes in use, as charged to the budget. */
   usedBytes(): number
   /** Entries over all states and namespaces. */

@@ -15,6 +15,6 @@ if (reason !== undefined) {
   keyedStateBackendContract(
     'rocksdb (that spills all the time)',
     (given) => openRocksdbBackend({ ...given, frontBytesMax: 1 }),
-    options,
+    { ...options, isIncremental: false },
   )
 }

@@ -1,5 +1,5 @@
 /** A store of checkpoints in memory: sink and source in one. Counts what is written; reads back exact copies. */
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
@@ -43,7 +43,8 @@ export class MemorySnapshotStore implements SnapshotSink, SnapshotSource {
   async localPath(file: StoredFile): Promise<string> {
     this.#directory ??= mkdtempSync(join(tmpdir(), 'millrace-snapshot-'))
     const path = join(this.#directory, file.path.replaceAll('/', '_'))
-    writeFileSync(path, await this.read(file))
+    // Once: whoever has linked it must not see it change.
+    if (!existsSync(path)) writeFileSync(path, await this.read(file))
     return path
   }
 

@@ -33,8 +33,6 @@ import { SpillQueue } from './spill-queue.ts'
 import { StoreReads } from './store-reads.ts'
 
 export interface DiskBackendOptions extends KeyedBackendOptions {
-  /** Where the working files go; made anew, removed at close. Default: a directory of its own under the system's. */
-  readonly localDirectory?: string
   /** Limit of the tables in memory. Default 128 MiB; a budget that gives less lowers it. */
   readonly frontBytesMax?: number
 }
@@ -93,7 +91,11 @@ export class DiskBackend extends KeyedBackendBase {
     return this.memory.isBehind && !this.queue.isIdle ? this.queue.oldestDone() : undefined
   }
 
-  override snapshot(checkpointId: number, sink: SnapshotSink, options: SnapshotOptions = {}): Promise<KeyedStateHandle> {
+  override snapshot(
+    checkpointId: number,
+    sink: SnapshotSink,
+    options: SnapshotOptions = {},
+  ): Promise<KeyedStateHandle> {
     return this.#snapshots.take(checkpointId, sink, options)
   }
 

@@ -363,4 +363,3 @@ class DiskCursor<V> implements AccumulatorCursor<V> {
     return true
   }
 }
-

@@ -44,7 +44,10 @@ export function diskMetaOf(handle: KeyedStateHandle, format: string, maxParallel
     throw incompatible(`was written with max parallelism ${meta.maxParallelism}, the program has ${maxParallelism}`)
   }
   if (meta.names.length !== handle.files.length) {
-    throw new MillraceError('MR_CHECKPOINT_CORRUPT', `keyed state names ${meta.names.length} files of ${handle.files.length}`)
+    throw new MillraceError(
+      'MR_CHECKPOINT_CORRUPT',
+      `keyed state names ${meta.names.length} files of ${handle.files.length}`,
+    )
   }
   for (const name of meta.names) {
     if (!/^[\w.-]+$/.test(name)) {

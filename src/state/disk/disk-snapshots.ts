@@ -56,11 +56,7 @@ export class DiskSnapshots {
     this.#unconfirmed.delete(checkpointId)
   }
 
-  async #linkCheckpoint(
-    checkpointId: number,
-    generation: Generation,
-    sink: SnapshotSink,
-  ): Promise<KeyedStateHandle> {
+  async #linkCheckpoint(checkpointId: number, generation: Generation, sink: SnapshotSink): Promise<KeyedStateHandle> {
     const backend = this.#backend
     const cells = [...backend.diskCells()].map((cell) => ({ id: cell.id, spec: cell.spec, cell }))
     const directory = join(backend.directory, `snapshot-${++this.#count}`)

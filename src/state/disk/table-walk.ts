@@ -80,4 +80,3 @@ function isKnown(tiers: readonly Tier[], before: number, key: unknown): boolean 
 function tierOf(front: FrontTable, part?: FrozenPart): Tier {
   return { front, count: front.count, part }
 }
-
