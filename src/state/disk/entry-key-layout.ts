@@ -9,7 +9,7 @@
  * Key groups first, so that a rescale cuts ranges; then state and namespace, whose encodings are prefix-free, so that
  * the keys of one namespace are one range per key group.
  */
-import { ByteReader, ByteWriter } from '../../data/bytes.ts'
+import { type ByteReader, ByteWriter } from '../../data/bytes.ts'
 import { KeyClass, keyClassOf } from '../key-class.ts'
 import type { Namespace } from '../keyed-state-backend.ts'
 import { keyCodecs } from '../snapshot-layout.ts'
