@@ -54,7 +54,10 @@ export class TimerQueue {
   /** The earliest time, `Infinity` where there is none. */
   nextMs(): number {
     const bucket = this.#firstBucket()
-    return bucket === undefined ? Infinity : bucket.times[bucket.peek()]!
+    if (bucket === undefined) return Infinity
+    // First, since opening a bucket may replace its arrays.
+    const index = bucket.peek()
+    return bucket.times[index]!
   }
 
   /** Takes the earliest timer out into `popped…` where its time is at most `untilMs`. */
