@@ -55,8 +55,11 @@ export interface AggregateFunction<In, Acc, Out> {
   add(value: In, accumulator: Acc): Acc
   getResult(accumulator: Acc): Out
   merge?(left: Acc, right: Acc): Acc
-  /** Takes `part`, merged before, out of `total` again: makes sliding windows cheaper. */
-  retract?(total: Acc, part: Acc): Acc
+  /**
+   * Takes `part`, merged before, out of `total` again: makes sliding windows cheaper. Undefined where that cannot be
+   * done exactly (fractions): the engine then merges anew.
+   */
+  retract?(total: Acc, part: Acc): Acc | undefined
   /** Declared type of the accumulator: kept off-heap where it is fixed-width. */
   accumulatorType?: TypeInformation<Acc>
 }

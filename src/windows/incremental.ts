@@ -47,10 +47,20 @@ export function incrementalAggregate<In, Acc, Out>(
     first: (value) => aggregate.add(value, aggregate.createAccumulator()),
     add: (value, accumulator) => aggregate.add(value, accumulator),
     merge: merge?.bind(aggregate),
-    fresh: (accumulator) => aggregate.merge!(aggregate.createAccumulator(), accumulator),
+    fresh: (accumulator) =>
+      aggregate.merge === undefined
+        ? shallowCopy(accumulator)
+        : aggregate.merge(aggregate.createAccumulator(), accumulator),
     retract: retract?.bind(aggregate),
     result: (accumulator) => aggregate.getResult(accumulator),
   }
+}
+
+/** A result that its receiver may change: never the accumulator itself, which lives on. */
+export function detachedResult<In, Acc, Mid>(incremental: Incremental<In, Acc, Mid>, accumulator: Acc): Mid {
+  const result = incremental.result(accumulator)
+  if (typeof result !== 'object' || (result as unknown) !== accumulator) return result
+  return incremental.fresh(accumulator) as unknown as Mid
 }
 
 /** Guards records against reduce functions that change their left argument: one copy per window, not per record. */

@@ -33,13 +33,13 @@ export interface MergingWindowAssigner<T, W extends Window> extends WindowAssign
   mergeWindows(windows: readonly W[], merge: (toBeMerged: readonly W[], result: W) => void): void
 }
 
-/** What the fast paths need to know of the built-in assigners. `offsetMs` is called once, with the first record. */
+/** What the fast paths need to know of the built-in assigners. */
 export type WindowShape<T> =
   | {
       readonly kind: 'slices'
       readonly sizeMs: number
       readonly slideMs: number
-      offsetMs(context: WindowAssignerContext): number
+      readonly offsetMs: number
     }
   | { readonly kind: 'sessions'; readonly gapMs: (value: T) => number }
 

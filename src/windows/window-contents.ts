@@ -6,7 +6,7 @@ import { types } from '../data/types.ts'
 import type { TypeInformation } from '../data/types.ts'
 import type { AccumulatorState, KeyedStateBackend, ListState, Namespace } from '../state/keyed-state-backend.ts'
 import type { TimestampedValue } from './evictor.ts'
-import type { Incremental } from './incremental.ts'
+import { detachedResult, type Incremental } from './incremental.ts'
 
 export interface WindowContents<In, Contents> {
   add(value: In, timestampMs: number): void
@@ -34,7 +34,7 @@ export class IncrementalContents<In, Acc, Mid> implements WindowContents<In, Mid
 
   get(): Mid | undefined {
     const accumulator = this.#state.get()
-    return accumulator === undefined ? undefined : this.#incremental.result(accumulator)
+    return accumulator === undefined ? undefined : detachedResult(this.#incremental, accumulator)
   }
 
   clear(): void {

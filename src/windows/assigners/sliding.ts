@@ -41,7 +41,7 @@ function slidingWindows<T>(
     name: `${kind}(${sizeMs}, ${slideMs})`,
     isEventTime,
     codec: startCodec(sizeMs),
-    shape: { kind: 'slices', sizeMs, slideMs, offsetMs: () => offsetMs },
+    shape: { kind: 'slices', sizeMs, slideMs, offsetMs },
     assignWindows: (_, timestampMs, context) => {
       const timeMs = isEventTime ? timestampMs : context.currentProcessingTime()
       const windows: TimeWindow[] = []

@@ -44,8 +44,9 @@ function tumblingWindows<T>(
     name: `${kind}(${sizeMs})`,
     isEventTime,
     codec: startCodec(sizeMs),
-    shape: { kind: 'slices', sizeMs, slideMs: sizeMs, offsetMs: shift },
-    ...(stagger === 'aligned' ? {} : { forSubtask: () => tumblingWindows<T>(domain, sizeMs, options) }),
+    ...(stagger === 'aligned'
+      ? { shape: { kind: 'slices', sizeMs, slideMs: sizeMs, offsetMs } }
+      : { forSubtask: () => tumblingWindows<T>(domain, sizeMs, options) }),
     assignWindows: (_, timestampMs, context) => {
       const timeMs = isEventTime ? timestampMs : context.currentProcessingTime()
       const startMs = windowStartMs(timeMs, shift(context), sizeMs)
