@@ -12,8 +12,10 @@ import { guessSchema, uniqueNames } from './formats/csv-schema.ts'
 import { Malformed, MalformedHandler, malformedPolicy, type MalformedPolicy } from './formats/malformed.ts'
 import type { Source } from './source.ts'
 
+/** A row whose columns are not declared. */
 export type CsvRecord = Record<string, string | number | boolean | bigint | null>
 
+/** How CSV files are read. */
 export interface CsvOptions<T> {
   /**
    * A row type. With a header, columns are found by name and others are skipped; without one, by position. Default: names

@@ -7,6 +7,7 @@ import { MalformedHandler, malformedPolicy, type MalformedPolicy } from './forma
 import { NdjsonFormat } from './formats/ndjson-format.ts'
 import type { Source } from './source.ts'
 
+/** How files of JSON lines are read. */
 export interface NdjsonOptions<T> {
   /**
    * What each line holds. Numbers of type int64 and decimal are read exactly, from JSON numbers or strings; timestamps

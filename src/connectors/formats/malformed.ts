@@ -8,6 +8,7 @@ import type { TextWindow } from '../files/text-window.ts'
 /** 'fail' ends the job with MR_FORMAT_MALFORMED; 'skip' counts the record; 'side-output' sends it to `malformedRecords`. */
 export type MalformedPolicy = 'fail' | 'skip' | 'side-output'
 
+/** A record that could not be read, and where it stands. */
 export interface MalformedRecord {
   readonly file: string
   /** From 1. */
