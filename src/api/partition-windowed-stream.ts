@@ -5,7 +5,7 @@ import {
   type MapPartition,
   MapPartitionOperator,
   PartitionAggregateOperator,
-  reduceAsAggregate,
+  PartitionReduceOperator,
   sortPartition,
 } from '../operators/partition-window-operator.ts'
 import type { AggregateFunction } from '../state/keyed-state-backend.ts'
@@ -31,8 +31,8 @@ export class PartitionWindowedStream<T> {
   }
 
   reduce(reduce: ReduceFunction<T>): SingleOutputStream<T> {
-    const aggregate = reduceAsAggregate(combinationOf(reduce), this.#type)
-    return this.#transform('Partition Reduce', () => new PartitionAggregateOperator(aggregate, reduce), this.#type)
+    const create = (): Operator<T, T> => new PartitionReduceOperator(combinationOf(reduce), this.#type)
+    return this.#transform('Partition Reduce', create, this.#type)
   }
   aggregate<Acc, R>(aggregate: AggregateFunction<T, Acc, R>): SingleOutputStream<R> {
     return this.#transform('Partition Aggregate', () => new PartitionAggregateOperator(aggregate))

@@ -4,7 +4,7 @@
  */
 import { Progress } from '../common/progress.ts'
 import type { TypeInformation } from '../data/types.ts'
-import type { Output } from '../operators/operator.ts'
+import type { SourceOutput } from '../operators/operator.ts'
 import type { Source, SourceReader } from './source.ts'
 import { type RangeSplit, splitRange } from './range-split.ts'
 import { SplitQueue } from './split-queue.ts'
@@ -82,12 +82,13 @@ class ArrayReader<T> implements SourceReader<T, RangeSplit> {
     return this.#next >= this.#end && this.#splits.needsSplit
   }
 
-  poll(output: Output<T>, recordsMax: number): Progress {
+  poll(output: SourceOutput<T>, recordsMax: number): Progress {
     if (this.#next >= this.#end && !this.#takeSplit()) return this.#splits.progressWhenEmpty
     const values = this.#values
     const end = Math.min(this.#end, this.#next + recordsMax)
     let index = this.#next
-    while (index < end && !output.isFull()) output.collect(values[index++] as T)
+    if (output.collectArray !== undefined) index = output.collectArray(values, index, end)
+    else while (index < end && !output.isFull()) output.collect(values[index++] as T)
     this.#next = index
     return index < this.#end || !this.#splits.isEmpty ? Progress.Working : this.#splits.progressWhenEmpty
   }

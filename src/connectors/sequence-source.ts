@@ -2,7 +2,7 @@
 import { MillraceError } from '../common/errors.ts'
 import { Progress } from '../common/progress.ts'
 import { types } from '../data/types.ts'
-import type { Output } from '../operators/operator.ts'
+import type { SourceOutput } from '../operators/operator.ts'
 import { type RangeSplit, splitRange } from './range-split.ts'
 import type { Source, SourceReader } from './source.ts'
 import { SplitQueue } from './split-queue.ts'
@@ -30,6 +30,7 @@ export function sequence(from: number, to: number): Source<number, RangeSplit> {
 
 class SequenceReader implements SourceReader<number, RangeSplit> {
   readonly #splits = new SplitQueue<RangeSplit>()
+  #block = new Float64Array(0)
   #next = 0
   #end = 0
 
@@ -45,13 +46,21 @@ class SequenceReader implements SourceReader<number, RangeSplit> {
     return this.#next >= this.#end && this.#splits.needsSplit
   }
 
-  poll(output: Output<number>, recordsMax: number): Progress {
+  poll(output: SourceOutput<number>, recordsMax: number): Progress {
     if (this.#next >= this.#end && !this.#takeSplit()) return this.#splits.progressWhenEmpty
     const end = Math.min(this.#end, this.#next + recordsMax)
     let next = this.#next
-    while (next < end && !output.isFull()) output.collect(next++)
+    if (output.collectArray === undefined) while (next < end && !output.isFull()) output.collect(next++)
+    else next += output.collectArray(this.#fill(next, end), 0, end - next)
     this.#next = next
     return next < this.#end || !this.#splits.isEmpty ? Progress.Working : this.#splits.progressWhenEmpty
+  }
+
+  #fill(from: number, to: number): Float64Array {
+    if (this.#block.length < to - from) this.#block = new Float64Array(to - from)
+    const block = this.#block
+    for (let index = 0; index < to - from; index++) block[index] = from + index
+    return block
   }
 
   #takeSplit(): boolean {

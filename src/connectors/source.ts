@@ -3,7 +3,7 @@
  * the coordinator's copy enumerates splits, the slots' copies make readers. Splits are plain data.
  */
 import type { TypeInformation } from '../data/types.ts'
-import type { OperatorContext, Output } from '../operators/operator.ts'
+import type { OperatorContext, SourceOutput } from '../operators/operator.ts'
 import type { Progress } from '../common/progress.ts'
 
 /** Where records come from: enumerates splits in the coordinator, makes readers in the slots. */
@@ -43,7 +43,7 @@ export interface SourceReader<T, Split = unknown> {
    * Working: call again. Idle: nothing now; `context.post` (or `holdAsync`) will wake the task. Done: ended for good.
    * A reader that has read all its splits and may get more answers Idle with `needsSplit() === true`.
    */
-  poll(output: Output<T>, recordsMax: number): Progress
+  poll(output: SourceOutput<T>, recordsMax: number): Progress
   /** True where the reader has no split left to read and noMoreSplits has not been called. */
   needsSplit(): boolean
   /** Splits not yet read whole, with their positions: exactly what addSplits takes after a restore. */

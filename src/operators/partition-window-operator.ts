@@ -12,7 +12,7 @@ import type { Combination } from './reduce-function.ts'
 import { closeFunction, openFunction } from './runtime-context.ts'
 import { userFunctionError } from './user-function-error.ts'
 
-/** reduce and aggregate over a partition. Snapshots keep the accumulator; rescaling merges or deals out accumulators. */
+/** aggregate over a partition. Snapshots keep the accumulator; rescaling merges or deals out accumulators. */
 export class PartitionAggregateOperator<In, Acc, Out> extends BaseOperator<In, Out> {
   readonly #aggregate: AggregateFunction<In, Acc, Out>
   readonly #source: unknown
@@ -72,20 +72,75 @@ export class PartitionAggregateOperator<In, Acc, Out> extends BaseOperator<In, O
   }
 }
 
-/** A reduce function as an aggregate function: the accumulator is the first record, then what reduce gives. */
-export function reduceAsAggregate<T>(
-  combination: Combination<T>,
-  type?: TypeInformation<T>,
-): AggregateFunction<T, T | undefined, T> {
-  return {
-    accumulatorType: type as TypeInformation<T | undefined> | undefined,
-    createAccumulator: () => undefined,
-    add: (value, accumulator) => (accumulator === undefined ? value : combination.combine(accumulator, value)),
-    getResult: (accumulator) => accumulator as T,
-    merge: (left, right) => {
-      if (left === undefined) return right
-      return right === undefined ? left : combination.combine(left, right)
-    },
+/**
+ * reduce over a partition. Numbers are kept in a typed array while they are numbers: a field would box every new one.
+ * Snapshots keep the value; rescaling reduces or deals out values.
+ */
+export class PartitionReduceOperator<T> extends BaseOperator<T, T> {
+  readonly #combination: Combination<T>
+  readonly #combine: (left: T, right: T) => T
+  readonly #type: TypeInformation<T> | undefined
+  readonly #number = new Float64Array(1)
+  #held: 'nothing' | 'number' | 'other' = 'nothing'
+  #other: T | undefined
+  #values!: ListState<T>
+
+  constructor(combination: Combination<T>, type: TypeInformation<T> | undefined) {
+    super()
+    this.#combination = combination
+    this.#combine = (left, right) => combination.combine(left, right)
+    this.#type = type
+  }
+
+  async open(): Promise<void> {
+    await openFunction(this.#combination.source, this.context)
+    this.#values = this.context.operatorState.listState('partition', this.#type)
+    for (const restored of this.#values.get()) this.#take(restored)
+  }
+
+  processElement(value: T): void {
+    try {
+      this.#take(value)
+    } catch (error) {
+      throw userFunctionError(error, this.context, { record: value })
+    }
+  }
+
+  finish(): Progress {
+    if (this.#held === 'nothing') return Progress.Done
+    if (this.output.isFull()) return Progress.Blocked
+    const value = this.#value()
+    this.#held = 'nothing'
+    this.output.collectAt(value, noTimestamp)
+    return Progress.Done
+  }
+
+  snapshotState(): void {
+    this.#values.update(this.#held === 'nothing' ? [] : [this.#value()])
+  }
+
+  close(): void | Promise<void> {
+    return closeFunction(this.#combination.source)
+  }
+
+  #take(value: T): void {
+    if (this.#held === 'number') this.#hold(this.#combine(this.#number[0] as T, value))
+    else if (this.#held === 'other') this.#hold(this.#combine(this.#other as T, value))
+    else this.#hold(value)
+  }
+
+  #hold(value: T): void {
+    if (typeof value === 'number') {
+      this.#number[0] = value
+      this.#held = 'number'
+    } else {
+      this.#other = value
+      this.#held = 'other'
+    }
+  }
+
+  #value(): T {
+    return this.#held === 'number' ? (this.#number[0] as T) : (this.#other as T)
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import type { BatchReader } from '../exchange/channel.ts'
 import { taskMetric } from '../metrics/shared-metrics.ts'
+import type { Operator } from '../operators/operator.ts'
 import type { StreamEdge, StreamNode } from '../plan/stream-graph.ts'
 import type { ChainParts } from './chain.ts'
 
@@ -20,11 +21,18 @@ export class ChainCode {
   readonly #parts: ChainParts
   readonly #hooks: ChainCodeHooks
   readonly #nodes: readonly StreamNode[]
+  /** Uint8Array[1]: not 0 since something went out that may have made an output full; loops look no further before. */
+  readonly #touched = new Uint8Array(1)
 
   constructor(parts: ChainParts, hooks: ChainCodeHooks) {
     this.#parts = parts
     this.#hooks = hooks
     this.#nodes = parts.vertex.nodes
+  }
+
+  /** The chain may have become full other than by a record going out. */
+  touch(): void {
+    this.#touched[0] = 1
   }
 
   /** The loop over a batch of one shape: answers the index of the first row not taken. */
@@ -33,7 +41,7 @@ export class ChainCode {
     const head = this.#nodes[0]!
     const body = this.#enter(head, 'v', input, scope)
     return this.#bindings(scope).make(
-      `let i = from, s = 0, z
+      `let i = from
 const n = batch.count
 try {
   while (i < n) {
@@ -41,9 +49,9 @@ try {
     record.timestampMs = batch.timestampMs(i)
     i++
     ${body}
-    if (${this.#fullTest(scope)}) break
+    ${this.#breakWhereFull(scope)}
   }
-} catch (error) { throw fail(error, nodes[s], z === undefined ? batch.read(i - 1) : z) }
+} catch (error) { throw fail(error, nodes[0]) }
 return i`,
       ['batch', 'from'],
     ) as (batch: BatchReader, from: number) => number
@@ -53,7 +61,7 @@ return i`,
   collector(node: StreamNode, sideOutputId: string | undefined): Collect {
     const scope = new CodeScope()
     const body = this.#deliver(node, 'v', sideOutputId, scope)
-    return this.#bindings(scope).make(this.#collectorBody(node, body), ['v']) as Collect
+    return this.#bindings(scope).make(body, ['v']) as Collect
   }
 
   /** What a source's `collect` and `collectAt` do: a source with a watermark strategy has an operator of its own first. */
@@ -65,14 +73,44 @@ return i`,
     return this.#sourceCode(['v', 't'], 'record.timestampMs = t\n') as (value: unknown, timestampMs: number) => void
   }
 
+  /**
+   * What a source's `collectArray` does: the loop over values that lie in an array. Nothing follows the loop but its
+   * return: V8 compiles it while it runs (on-stack replacement), and would throw that code away at anything after.
+   */
+  sourceArrayCollector(): (values: ArrayLike<unknown>, from: number, to: number) => number {
+    const scope = new CodeScope()
+    const code = `let i = from
+while (i < to) {
+  const v = values[i++]
+  ${this.#fromSource(scope)}
+  ${this.#breakWhereFull(scope)}
+}
+return i`
+    const loop = this.#bindings(scope).make(code, ['values', 'from', 'to']) as (
+      values: ArrayLike<unknown>,
+      from: number,
+      to: number,
+    ) => number
+    const { cells } = this.#parts.metrics
+    return (values, from, to) => {
+      const end = loop(values, from, to)
+      cells[taskMetric.numRecordsIn]! += end - from
+      return end
+    }
+  }
+
+  /** Code that hands a source's record `v` to what follows. */
+  #fromSource(scope: CodeScope): string {
+    const head = this.#nodes[0]!
+    const hasOperator = this.#parts.operators.has(head.id)
+    return hasOperator ? this.#enter(head, 'v', 0, scope) : this.#deliver(head, 'v', undefined, scope)
+  }
+
   #sourceCode(parameters: readonly string[], before: string): unknown {
     const scope = new CodeScope()
-    const head = this.#nodes[0]!
     const cells = scope.bind('cells', this.#parts.metrics.cells)
-    const body = this.#parts.operators.has(head.id)
-      ? this.#enter(head, 'v', 0, scope)
-      : this.#deliver(head, 'v', undefined, scope)
-    const code = `${before}${cells}[${taskMetric.numRecordsIn}]++\n${this.#collectorBody(head, body)}`
+    const body = this.#fromSource(scope)
+    const code = `${before}${cells}[${taskMetric.numRecordsIn}]++\n${body}`
     return this.#bindings(scope).make(code, parameters)
   }
 
@@ -80,7 +118,7 @@ return i`,
     const scope = new CodeScope()
     const body = this.#deliver(node, 'v', undefined, scope)
     // The operator may emit amid a record whose timestamp others still need.
-    const code = `const saved = record.timestampMs\nrecord.timestampMs = t\n${this.#collectorBody(node, body)}\nrecord.timestampMs = saved`
+    const code = `const saved = record.timestampMs\nrecord.timestampMs = t\n${body}\nrecord.timestampMs = saved`
     return this.#bindings(scope).make(code, ['v', 't']) as (value: unknown, timestampMs: number) => void
   }
 
@@ -94,44 +132,45 @@ return i`,
     ) as () => boolean
   }
 
-  #collectorBody(node: StreamNode, body: string): string {
-    if (body === '') return ''
-    return `let s = ${this.#position(node)}, z\ntry { ${body} } catch (error) { throw fail(error, nodes[s], z === undefined ? v : z) }`
-  }
-
   #bindings(scope: CodeScope): CodeScope {
     scope.bind('record', this.#parts.record)
     scope.bind('nodes', this.#nodes)
     scope.bind('fail', this.#hooks.fail)
+    scope.bind('touched', this.#touched)
     return scope
   }
 
-  #position(node: StreamNode): number {
-    return this.#nodes.indexOf(node)
+  /**
+   * A call into a node, with what it throws attributed to the node and the value at hand. Each call has a `try` of its
+   * own: a shared one would have to keep the value of the moment in a variable, and V8 would box every number for it.
+   */
+  #guarded(call: string, node: StreamNode, value: string): string {
+    return `try { ${call} } catch (error) { throw fail(error, nodes[${this.#nodes.indexOf(node)}], ${value}) }\n`
   }
 
   /** Code that hands `value` to `node`. */
   #enter(node: StreamNode, value: string, input: 0 | 1, scope: CodeScope): string {
-    const at = `s = ${this.#position(node)};`
     const operator = this.#parts.operators.get(node.id)
     if (operator !== undefined) {
       const method = input === 0 ? 'processElement' : 'processElement2'
-      const z = value === 'v' ? '' : ` z = ${value};`
       const key = this.#setKey(node, value, input, scope)
-      return `${at}${z}${key} ${scope.bind(`op${node.id}`, operator)}.${method}(${value})\n`
+      const call = this.#guarded(`${key}${scope.bind(`op${node.id}`, operator)}.${method}(${value})`, node, value)
+      return canBeFull(operator) ? `${call}touched[0] = 1\n` : call
     }
     if (node.body.kind !== 'inline') return this.#deliver(node, value, undefined, scope)
     const { kind, apply } = node.body.stage
     const f = scope.bind(`f${node.id}`, apply)
     const out = `v${node.id}`
-    if (kind === 'map') return `${at} const ${out} = ${f}(${value})\n${this.#deliver(node, out, undefined, scope)}`
-    if (kind === 'filter') return `${at} if (${f}(${value})) {\n${this.#deliver(node, value, undefined, scope)}}\n`
-    const each = this.#deliver(node, out, undefined, scope)
-    const items = `a${node.id}`
+    const called = `let ${out}\n${this.#guarded(`${out} = ${f}(${value})`, node, value)}`
+    if (kind === 'map') return `${called}${this.#deliver(node, out, undefined, scope)}`
+    if (kind === 'filter') return `${called}if (${out}) {\n${this.#deliver(node, value, undefined, scope)}}\n`
+    const items = out
+    const item = `a${node.id}`
+    const each = this.#deliver(node, item, undefined, scope)
     const j = `j${node.id}`
-    return `${at} const ${items} = ${f}(${value})
-if (Array.isArray(${items})) { for (let ${j} = 0; ${j} < ${items}.length; ${j}++) { const ${out} = ${items}[${j}]\n${each}} }
-else if (${items} != null) { for (const ${out} of ${items}) {\n${each}} }\n`
+    const iterate = `for (const ${item} of ${items}) {\n${each}}`
+    return `${called}if (Array.isArray(${items})) { for (let ${j} = 0; ${j} < ${items}.length; ${j}++) { const ${item} = ${items}[${j}]\n${each}} }
+else if (${items} != null) { ${this.#guarded(iterate, node, value)}}\n`
   }
 
   /** A keyed operator finds its state under the record's key. */
@@ -139,7 +178,7 @@ else if (${items} != null) { for (const ${out} of ${items}) {\n${each}} }\n`
     const selector = body.kind === 'operator' ? body.keySelectors?.[input] : undefined
     const state = this.#parts.keyedStates.get(id)
     if (selector === undefined || state === undefined) return ''
-    return ` ${scope.bind(`state${id}`, state)}.setCurrentKey(${scope.bind(`key${id}_${input}`, selector)}(${value}));`
+    return `${scope.bind(`state${id}`, state)}.setCurrentKey(${scope.bind(`key${id}_${input}`, selector)}(${value})); `
   }
 
   /** Code that hands what `node` produced to every consumer, chained or behind an exchange. */
@@ -154,7 +193,7 @@ else if (${items} != null) { for (const ${out} of ${items}) {\n${each}} }\n`
     const output = this.#parts.outputs.get(edge)
     if (output === undefined) return this.#enter(edge.target, value, edge.inputIndex, scope)
     const name = scope.bind(this.#writerName(edge), output)
-    return `${name}.emit(${value}, record.timestampMs)\n`
+    return `${this.#guarded(`${name}.emit(${value}, record.timestampMs)`, edge.source, value)}touched[0] = 1\n`
   }
 
   #writerName(edge: StreamEdge): string {
@@ -167,16 +206,24 @@ else if (${items} != null) { for (const ${out} of ${items}) {\n${each}} }\n`
       tests.push(`${scope.bind(this.#writerName(edge), output)}.isFull()`)
     }
     for (const [id, operator] of this.#parts.operators) {
-      const { isFull } = operator as { isFull?: unknown }
-      if (typeof isFull === 'function') tests.push(`${scope.bind(`op${id}`, operator)}.isFull()`)
+      if (canBeFull(operator)) tests.push(`${scope.bind(`op${id}`, operator)}.isFull()`)
     }
     return tests
   }
 
-  #fullTest(scope: CodeScope): string {
-    return [...this.#fullTests(scope), `${scope.bind('isHeld', this.#hooks.isHeld)}()`].join(' || ')
+  #breakWhereFull(scope: CodeScope): string {
+    const test = [...this.#fullTests(scope), `${scope.bind('isHeld', this.#hooks.isHeld)}()`].join(' || ')
+    return `if (touched[0] !== 0) { touched[0] = 0; if (${test}) break }`
   }
 }
+
+/** Sinks whose writer has a buffer. */
+function canBeFull(operator: Operator): boolean {
+  return typeof (operator as { isFull?: unknown }).isFull === 'function'
+}
+
+/** Makes every source text different: V8 would give equal texts one function, and its feedback to several chains. */
+let piecesMade = 0
 
 /** Names bound to values around one generated function. */
 class CodeScope {
@@ -190,7 +237,7 @@ class CodeScope {
   make(body: string, parameters: readonly string[]): unknown {
     const factory = new Function(
       ...this.#values.keys(),
-      `'use strict'\nreturn function (${parameters.join(', ')}) {\n${body}\n}`,
+      `'use strict' // ${++piecesMade}\nreturn function (${parameters.join(', ')}) {\n${body}\n}`,
     )
     return factory(...this.#values.values())
   }

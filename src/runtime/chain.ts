@@ -14,7 +14,7 @@ import { Progress } from '../common/progress.ts'
 import type { BatchReader } from '../exchange/channel.ts'
 import type { StreamEvent } from '../exchange/stream-event.ts'
 import type { SubtaskMetrics } from '../metrics/shared-metrics.ts'
-import type { Operator, Output, RecordCell } from '../operators/operator.ts'
+import type { Operator, Output, RecordCell, SourceOutput } from '../operators/operator.ts'
 import type { OutputTag } from '../operators/output-tag.ts'
 import type { JobVertex } from '../plan/job-graph.ts'
 import type { StreamEdge, StreamNode } from '../plan/stream-graph.ts'
@@ -94,7 +94,7 @@ export class Chain {
   readonly head: StreamNode
   readonly operators: readonly ChainedOperator[]
   /** Output of the chain's source, where the head is one. */
-  readonly sourceOutput: Output<unknown>
+  readonly sourceOutput: SourceOutput<unknown>
   readonly #parts: ChainParts
   readonly #code: ChainCode
   readonly #inputTrack = new WatermarkTrack()
@@ -119,6 +119,7 @@ export class Chain {
       ...this.#outputOf(this.head, this.#inputTrack),
       collect: this.#code.sourceCollector(),
       collectAt: this.#code.sourceCollectorAt(),
+      collectArray: this.#code.sourceArrayCollector(),
     }
     this.#descend(this.head, this.#inputTrack, operators)
     this.operators = operators
@@ -246,6 +247,7 @@ export class Chain {
     track.isUnderWay = true
     if (track.run(this.#guard) === Progress.Done) return Progress.Done
     this.#tracksUnderWay++
+    this.#code.touch()
     return Progress.Blocked
   }
 

@@ -6,7 +6,7 @@
 import { Progress } from '../common/progress.ts'
 import { batchRecordsMax } from '../common/limits.ts'
 import type { Source, SourceReader } from '../connectors/source.ts'
-import type { Output } from '../operators/operator.ts'
+import type { SourceOutput } from '../operators/operator.ts'
 
 /** The splits of one source vertex, as the coordinator enumerated them. Plain data but for the shared counter. */
 export interface SplitPool {
@@ -38,7 +38,7 @@ export class SourceHead {
   }
 
   /** Emits a batch of records; claims splits as the reader asks for them. */
-  poll(output: Output<unknown>): Progress {
+  poll(output: SourceOutput<unknown>): Progress {
     const { reader } = this
     if (reader.needsSplit()) this.#claim()
     const progress = reader.poll(output, batchRecordsMax)
