@@ -106,7 +106,18 @@ function hashOther(key: unknown, depth: number): number {
   throw notAKey(key)
 }
 
+const longCell = new BigInt64Array(doubleCell.buffer)
+
+/** `hashKey` of the 64-bit bigint whose words these are. */
+export function hashInt64Words(low: number, high: number): number {
+  if (high >= 0) return high === 0 ? mix32(step(0x62696e2b, low)) : mix32(step(step(0x62696e2b, low), high))
+  const negative = step(0x62696e2d, ~low)
+  return mix32(high === -1 ? negative : step(negative, ~high))
+}
+
 function hashBigint(value: bigint): number {
+  longCell[0] = value
+  if (longCell[0] === value) return hashInt64Words(wordCell[0]!, wordCell[1]!)
   let rest = value < 0n ? ~value : value
   let h = value < 0n ? 0x62696e2d : 0x62696e2b
   do {

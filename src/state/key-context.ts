@@ -30,6 +30,12 @@ export class KeyContext {
     this.version = (this.version + 1) | 0
   }
 
+  setNamespace(namespace: Namespace): void {
+    if (namespace === this.namespace) return
+    this.namespace = namespace
+    this.version = (this.version + 1) | 0
+  }
+
   invalidate(): void {
     this.version = (this.version + 1) | 0
   }

@@ -137,7 +137,7 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
   }
 
   setCurrentNamespace(namespace: Namespace): void {
-    this.context.namespace = namespace
+    this.context.setNamespace(namespace)
   }
 
   value<T>(descriptor: ValueStateDescriptor<T>): ValueState<T> {

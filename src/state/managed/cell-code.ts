@@ -1,0 +1,153 @@
+/**
+ * Code of a managed cell per value type: strides and offsets are constants, fields are read and written in place, and
+ * each type has call sites of its own, so that all of it is inlined. Made from types only; names are escaped.
+ */
+import { MillraceError } from '../../common/errors.ts'
+import { mix32 } from '../../data/key-groups.ts'
+import { printType } from '../state-spec.ts'
+import type { DataType } from '../../data/types.ts'
+import { entryBits, entryMask } from './partition.ts'
+import type { RecordField, RecordLayout } from './record-layout.ts'
+
+type Constructor = new (...args: never[]) => object
+
+const compiled: Map<string, unknown> = new Map()
+
+/** A subclass of `Base` with `get`, `set`, `seek`, `readAt`, `writeAt` and `check` for the type. */
+export function specialisedCell<C extends Constructor>(Base: C, type: DataType, layout: RecordLayout): C {
+  const id = JSON.stringify(type)
+  let made = compiled.get(id)
+  if (made === undefined) {
+    const source = cellSource(layout)
+    const build = new Function('Base', 'mix32', 'refuse', source) as (...args: unknown[]) => unknown
+    made = build(Base, mix32, (value: unknown) => refuse(type, value))
+    compiled.set(id, made)
+  }
+  return made as C
+}
+
+function refuse(type: DataType, value: unknown): never {
+  let found: string = typeof value
+  try {
+    found = `${typeof value} ${typeof value === 'bigint' ? `${value}n` : (JSON.stringify(value) ?? '')}`.slice(0, 200)
+  } catch {}
+  throw new MillraceError('MR_DATA_TYPE_MISMATCH', `expected ${printType(type)}, got ${found}`)
+}
+
+function cellSource(layout: RecordLayout): string {
+  const stride = layout.strideWords
+  const isObject = layout.fields === undefined
+  // An object may be changed by whoever gets it, so a snapshot under way has to have it before.
+  const found = `this.partition = p; this.entry = e; ${isObject ? 'if (p.mode === 2) this.preserve(p, e);' : ''} return`
+  return `return class extends Base {
+  get() {
+    if (this.seenVersion !== this.context.version) this.seek()
+    const e = this.entry
+    if (e < 0) return undefined
+    const p = this.partition
+    return ${readOf(layout)}
+  }
+  set(value) {
+    if (this.seenVersion !== this.context.version) this.seek()
+    const e = this.entry
+    if (e < 0) { this.insert(value); return }
+    const p = this.partition
+    ${checkOf(layout, 'value')}
+    if (p.mode !== 0) this.mark(p, e)
+    ${writeOf(layout)}
+  }
+  seek() {
+    const context = this.context
+    if (context.namespace !== this.seenNamespace || this.isStale) this.turnToNamespace()
+    this.seenVersion = context.version
+    const key = context.key
+    if (typeof key !== 'number') { this.seekOther(key); return }
+    const int = key | 0
+    if (int !== key) { this.seekOther(key); return }
+    const table = this.int32
+    this.entry = -1
+    if (table === undefined) return
+    const hash = mix32(int)
+    const p = table.directory[(hash >>> 1) >>> table.shift]
+    const slots = p.slots, mask = p.slotMask, i32 = p.i32
+    const tag = (hash >>> 8) << ${entryBits}
+    let at = Math.imul(hash, 0x9e3779b1) >>> p.slotShift
+    for (let slot = slots[at]; slot !== 0; slot = slots[at]) {
+      if (((slot ^ tag) & ${~entryMask}) === 0) {
+        const e = (slot & ${entryMask}) - 1
+        if (i32[Math.imul(e, ${stride})] === int) { ${found} }
+      }
+      at = (at + 1) & mask
+    }
+  }
+  readAt(p, e) {
+    return ${readOf(layout)}
+  }
+  writeAt(p, e, value) {
+    ${writeOf(layout)}
+  }
+  check(value) {
+    ${checkOf(layout, 'value')}
+  }
+}`
+}
+
+function readOf(layout: RecordLayout): string {
+  const fields = layout.fields
+  if (fields === undefined) return 'p.objects[e]'
+  if (!layout.isRow) return readField(fields[0]!, layout)
+  const parts = fields.map((field) => `${propertyName(field.name!)}: ${readField(field, layout)}`)
+  return `{ ${parts.join(', ')} }`
+}
+
+/** `__proto__` as a plain name would set the prototype. */
+function propertyName(name: string): string {
+  return name === '__proto__' ? '["__proto__"]' : JSON.stringify(name)
+}
+
+function readField(field: RecordField, layout: RecordLayout): string {
+  const place = placeOf(field, layout)
+  return field.kind === 'bool' ? `${place} === 1` : place
+}
+
+function writeOf(layout: RecordLayout): string {
+  const fields = layout.fields
+  if (fields === undefined) return 'p.objects[e] = value'
+  return fields.map((field) => `${placeOf(field, layout)} = ${stored(field, valueOf(field))}`).join('\n    ')
+}
+
+function stored(field: RecordField, value: string): string {
+  return field.kind === 'bool' ? `${value} ? 1 : 0` : value
+}
+
+function checkOf(layout: RecordLayout, value: string): string {
+  const fields = layout.fields
+  if (fields === undefined) return ''
+  const isRow = layout.isRow ? `typeof ${value} !== 'object' || ${value} === null || ` : ''
+  return `if (${isRow}${fields.map((field) => misfit(field, valueOf(field))).join(' || ')}) refuse(value)`
+}
+
+function misfit(field: RecordField, value: string): string {
+  switch (field.kind) {
+    case 'int32':
+      return `(${value} | 0) !== ${value}`
+    case 'int64':
+      return `typeof ${value} !== 'bigint' || BigInt.asIntN(64, ${value}) !== ${value}`
+    case 'bool':
+      return `typeof ${value} !== 'boolean'`
+    default:
+      return `typeof ${value} !== 'number'`
+  }
+}
+
+function valueOf(field: RecordField): string {
+  return field.name === undefined ? 'value' : `value[${JSON.stringify(field.name)}]`
+}
+
+/** The element of a view where a field of entry `e` is. */
+function placeOf(field: RecordField, layout: RecordLayout): string {
+  const { strideWords } = layout
+  if (field.kind === 'int32' || field.kind === 'bool') return `p.i32[Math.imul(e, ${strideWords}) + ${field.offset}]`
+  const view = field.kind === 'int64' ? 'i64' : 'f64'
+  return `p.${view}[Math.imul(e, ${strideWords / 2}) + ${field.offset / 2}]`
+}

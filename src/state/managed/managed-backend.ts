@@ -1,0 +1,138 @@
+/**
+ * The `managed` backend: keys and fixed-width values in off-heap tables, charged to a budget. What has no fixed width is
+ * an object beside its record. Changes are tracked from the first snapshot on, a bit per entry.
+ */
+import type { FrozenState } from '../frozen-state.ts'
+import { KeyedBackendBase, type KeyedBackendOptions, type LoadableCell } from '../keyed-backend-base.ts'
+import type { StateSpec } from '../state-spec.ts'
+import { createManagedCell, type ManagedCell } from './managed-cell.ts'
+import { type Drop, type FrozenPartition, type Graves, ManagedSnapshot } from './managed-snapshot.ts'
+import type { NamespaceTables } from './namespace-tables.ts'
+import { Mode, type Partition } from './partition.ts'
+
+/** Growing, rehashing and splitting a partition of this many entries takes about a millisecond or two. */
+const partitionEntriesMaxDefault = 131_072
+
+interface PendingChanges {
+  readonly checkpointId: number
+  readonly graves: readonly Graves[]
+  readonly drops: readonly Drop[]
+}
+
+export class ManagedBackend extends KeyedBackendBase {
+  readonly kind = 'managed'
+  readonly partitionEntriesMax: number
+  /** False until the first snapshot: nothing is tracked. */
+  isTracking = false
+  #drops: Drop[] = []
+  /** Removals that checkpoints not confirmed yet have written; their other changes are in the partitions. */
+  #pending: PendingChanges[] = []
+  #snapshot: ManagedSnapshot | undefined
+
+  constructor(options: KeyedBackendOptions & { readonly partitionEntriesMax?: number }) {
+    super(options)
+    this.partitionEntriesMax = options.partitionEntriesMax ?? partitionEntriesMaxDefault
+  }
+
+  preserve(partition: Partition, entry: number): void {
+    this.#snapshot!.preserve(partition, entry)
+  }
+
+  /** A partition has been split. */
+  replaced(from: Partition, left: Partition, right: Partition): void {
+    from.isRetired = true
+    this.#snapshot?.replace(from, left, right)
+    this.context.invalidate()
+  }
+
+  /** A namespace has been dropped. */
+  forget(stateName: string, tables: NamespaceTables): void {
+    if (tables.isPersisted) this.#drops.push({ stateName, namespace: tables.namespace })
+  }
+
+  protected createCell(spec: StateSpec): LoadableCell<unknown> {
+    return createManagedCell(this, spec)
+  }
+
+  protected freeze(checkpointId: number, isFull: boolean, tracks: boolean): FrozenState {
+    if (tracks) this.isTracking = true
+    const partitions: FrozenPartition[] = []
+    const graves: Graves[] = []
+    for (const cell of this.cells() as Iterable<ManagedCell<unknown>>) {
+      for (const tables of cell.namespaceTables.values()) {
+        if (tracks) tables.isPersisted = true
+        for (const [table, partition] of tables.partitions()) {
+          if (tracks) partition.track()
+          if (freezePartition(partition, checkpointId, isFull, tracks)) partitions.push({ cell, table, partition })
+        }
+        if (tracks) for (const table of tables.tables) if (table !== undefined) takeGraves(cell, table, graves)
+      }
+    }
+    const earlier = isFull ? [] : this.#pending
+    const snapshot = new ManagedSnapshot({
+      maxParallelism: this.maxParallelism,
+      partitions,
+      graves: isFull ? [] : [...earlier.flatMap((pending) => pending.graves), ...graves],
+      drops: isFull ? [] : [...earlier.flatMap((pending) => pending.drops), ...this.#drops],
+      states: this.stateIndexes(),
+      prune: (name) => (isFull ? this.pruneOf(name) : undefined),
+      onClose: () => (this.#snapshot = undefined),
+    })
+    if (tracks) {
+      this.#pending = [...this.#pending, { checkpointId, graves, drops: this.#drops }]
+      this.#drops = []
+    }
+    this.#snapshot = snapshot
+    return snapshot
+  }
+
+  protected forgetPending(checkpointId: number): void {
+    this.#pending = this.#pending.filter((pending) => pending.checkpointId > checkpointId)
+    for (const cell of this.cells() as Iterable<ManagedCell<unknown>>) {
+      for (const tables of cell.namespaceTables.values()) {
+        for (const [, partition] of tables.partitions()) {
+          if (partition.written.length === 0) continue
+          partition.written = partition.written.filter((written) => written.checkpointId > checkpointId)
+        }
+      }
+    }
+  }
+}
+
+/** Marks what the snapshot has to write; false where that is nothing. */
+function freezePartition(partition: Partition, checkpointId: number, isFull: boolean, tracks: boolean): boolean {
+  const { dirty, persisted, live } = partition
+  const words = live.length
+  const frozen = new Int32Array(words)
+  let any = 0
+  for (let i = 0; i < words; i++) {
+    let bits = live[i]!
+    if (!isFull) {
+      bits = dirty![i]!
+      for (const written of partition.written) bits |= written.bits[i]!
+    }
+    frozen[i] = bits
+    any |= bits
+  }
+  if (tracks) {
+    let isDirty = 0
+    for (let i = 0; i < words; i++) {
+      isDirty |= dirty![i]!
+      persisted![i]! |= frozen[i]!
+    }
+    if (isDirty !== 0) {
+      partition.written.push({ checkpointId, bits: dirty! })
+      partition.dirty = new Int32Array(words)
+    }
+  }
+  if (any === 0) return false
+  partition.frozen = frozen
+  partition.mode = Mode.Frozen
+  return true
+}
+
+function takeGraves(cell: ManagedCell<unknown>, table: Graves['table'], graves: Graves[]): void {
+  if (table.graves.length === 0) return
+  graves.push({ cell, table, keys: table.graves })
+  table.graves = []
+}

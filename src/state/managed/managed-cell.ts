@@ -1,0 +1,369 @@
+/**
+ * One state of the managed backend. The hot part (`get`, `set`, `seek`) is generated per value type by cell-code.ts;
+ * the fields that it uses are public for that reason only.
+ *
+ * Invariants
+ * 1. While `seenVersion` is the context's version, `entry` (-1: none) of `partition` is the current key's entry.
+ * 2. Before an entry changes, or its object is handed out, a snapshot under way has got it (`preserve`).
+ */
+import { detached, estimatedBytes } from '../detached-value.ts'
+import { type KeyClass, keyClassOf } from '../key-class.ts'
+import type { AccumulatorCursor, Namespace } from '../keyed-state-backend.ts'
+import type { KeyContext } from '../key-context.ts'
+import type { LoadableCell } from '../keyed-backend-base.ts'
+import { cellType, type StateSpec } from '../state-spec.ts'
+import { specialisedCell } from './cell-code.ts'
+import type { ClassTable, TableOptions } from './class-table.ts'
+import { keyAt, prepare } from './key-words.ts'
+import type { ManagedBackend } from './managed-backend.ts'
+import { NamespaceTables } from './namespace-tables.ts'
+import { Mode, type Partition } from './partition.ts'
+import { type RecordLayout, recordLayoutOf } from './record-layout.ts'
+
+/** A dropped namespace's size is what the next one is expected to reach half of, up to this. */
+const expectedEntriesMax = 16_384
+
+export abstract class ManagedCell<V> implements LoadableCell<V> {
+  readonly spec: StateSpec
+  readonly layout: RecordLayout
+  readonly namespaceTables: Map<Namespace, NamespaceTables> = new Map()
+  readonly context: KeyContext
+  seenVersion = -1
+  seenNamespace: Namespace | undefined = undefined
+  entry = -1
+  partition: Partition = undefined as unknown as Partition
+  /** The current namespace's table of int32 keys. */
+  int32: ClassTable | undefined = undefined
+  /** The tables at hand may no longer be those of the current namespace. */
+  isStale = true
+  readonly #backend: ManagedBackend
+  readonly #tableOptions: TableOptions
+  #current: NamespaceTables | undefined = undefined
+  #expectedEntries = 0
+  #sweep: Iterator<[NamespaceTables, ClassTable, Partition, number]> | undefined = undefined
+
+  constructor(backend: ManagedBackend, spec: StateSpec, layout: RecordLayout) {
+    this.#backend = backend
+    this.context = backend.context
+    this.spec = spec
+    this.layout = layout
+    this.#tableOptions = {
+      layout,
+      account: backend.account,
+      partitionEntriesMax: backend.partitionEntriesMax,
+      isTracked: () => backend.isTracking,
+      onSplit: (from, left, right) => backend.replaced(from, left, right),
+    }
+  }
+
+  abstract get(): V | undefined
+  abstract set(value: V): void
+  abstract seek(): void
+  /** The value of an entry; a new object where it is a row of fields. */
+  abstract readAt(partition: Partition, entry: number): V
+  abstract writeAt(partition: Partition, entry: number, value: V): void
+  /** Throws MR_DATA_TYPE_MISMATCH. */
+  abstract check(value: V): void
+
+  touch(addedBytes: number): void {
+    if (this.seenVersion !== this.context.version) this.seek()
+    if (this.entry < 0) return
+    if (this.partition.mode !== Mode.Untracked) this.mark(this.partition, this.entry)
+    if (addedBytes === 0) return
+    this.#backend.account.charge(addedBytes)
+    this.#current!.objectBytes += addedBytes
+  }
+
+  clear(): void {
+    if (this.seenVersion !== this.context.version) this.seek()
+    if (this.entry < 0) return
+    const { partition, entry } = this
+    const table = this.#current!.tables[keyClassOf(this.context.key)]!
+    this.#remove(this.#current!, table, partition, entry)
+    this.entry = -1
+    this.context.invalidate()
+  }
+
+  mergeNamespaces(into: Namespace, from: Namespace, merge: (left: V, right: V) => V): void {
+    const key = this.#currentKey()
+    if (into === from) return
+    const moved = this.#take(from, key)
+    if (moved === undefined) return
+    const present = this.#peek(into, key)
+    this.put(into, key, 0, present === undefined ? moved : merge(present, moved))
+  }
+
+  forEachKey(namespace: Namespace, visit: (key: unknown, value: V) => boolean | void): void {
+    const cursor = new ManagedCursor<V>(this, this.namespaceTables.get(namespace))
+    while (cursor.next()) if (visit(cursor.key, cursor.accumulator) === false) return
+  }
+
+  openCursor(namespace: Namespace): AccumulatorCursor<V> {
+    return new ManagedCursor<V>(this, this.namespaceTables.get(namespace))
+  }
+
+  dropNamespace(namespace: Namespace): void {
+    const tables = this.namespaceTables.get(namespace)
+    if (tables !== undefined) this.#drop(tables)
+  }
+
+  namespaces(): Iterable<Namespace> {
+    const names: Namespace[] = []
+    for (const tables of this.namespaceTables.values()) if (tables.entryCount > 0) names.push(tables.namespace)
+    return names
+  }
+
+  entryCount(): number {
+    let count = 0
+    for (const tables of this.namespaceTables.values()) count += tables.entryCount
+    return count
+  }
+
+  sweep(count: number, keep: (value: V) => V | undefined): void {
+    for (let i = 0; i < count; i++) {
+      this.#sweep ??= this.#allEntries()
+      const step = this.#sweep.next()
+      if (step.done === true) {
+        this.#sweep = undefined
+        return
+      }
+      const [tables, table, partition, entry] = step.value
+      if (partition.mode === Mode.Frozen && this.layout.fields === undefined) this.preserve(partition, entry)
+      const value = this.readAt(partition, entry)
+      const kept = keep(value)
+      if (kept === value) continue
+      if (kept === undefined) this.#remove(tables, table, partition, entry)
+      else {
+        if (partition.mode !== Mode.Untracked) this.mark(partition, entry)
+        this.writeAt(partition, entry, kept)
+      }
+      this.context.invalidate()
+    }
+  }
+
+  /** Sets the value of any key, creating the entry where there is none. Used by merges and restores. */
+  put(namespace: Namespace, key: unknown, _keyGroup: number, value: V): void {
+    this.check(value)
+    const tables = this.#tablesOf(namespace)
+    const keyClass = keyClassOf(key)
+    const table = tables.table(keyClass, this.#tableOptions)
+    prepare(keyClass, key)
+    const entry = table.find()
+    if (entry < 0) return void this.#insertPrepared(tables, table, value)
+    if (table.partition.mode !== Mode.Untracked) this.mark(table.partition, entry)
+    this.writeAt(table.partition, entry, value)
+  }
+
+  removeKey(namespace: Namespace, key: unknown): void {
+    this.#take(namespace, key)
+  }
+
+  /** Notes that an entry changes. */
+  mark(partition: Partition, entry: number): void {
+    if (partition.mode === Mode.Frozen) this.preserve(partition, entry)
+    partition.dirty![entry >>> 5]! |= 1 << (entry & 31)
+  }
+
+  /** Gives an entry to the snapshot under way if that still has to write it. */
+  preserve(partition: Partition, entry: number): void {
+    const { frozen } = partition
+    const bit = 1 << (entry & 31)
+    if (frozen === undefined || (frozen[entry >>> 5]! & bit) === 0) return
+    this.#backend.preserve(partition, entry)
+    frozen[entry >>> 5]! &= ~bit
+  }
+
+  /** Looks up a key that is no int32. */
+  seekOther(key: unknown): void {
+    this.entry = -1
+    const keyClass = keyClassOf(this.#currentKey())
+    const table = this.#current?.tables[keyClass]
+    if (table === undefined) return
+    prepare(keyClass, key)
+    this.entry = table.find()
+    this.partition = table.partition
+    if (this.entry >= 0 && this.partition.mode === Mode.Frozen && this.layout.fields === undefined) {
+      this.preserve(this.partition, this.entry)
+    }
+  }
+
+  /** Sets the current key's value where it has none. */
+  insert(value: V): void {
+    this.check(value)
+    const { context } = this
+    context.keyGroup()
+    const tables = this.#tablesOf(context.namespace)
+    const keyClass = keyClassOf(context.key)
+    const table = tables.table(keyClass, this.#tableOptions)
+    this.#current = tables
+    this.int32 = tables.int32
+    this.isStale = false
+    prepare(keyClass, context.key)
+    this.entry = this.#insertPrepared(tables, table, value)
+    this.partition = table.partition
+  }
+
+  turnToNamespace(): void {
+    if (this.context.key === undefined) this.#currentKey()
+    this.seenNamespace = this.context.namespace
+    this.#current = this.namespaceTables.get(this.context.namespace)
+    this.int32 = this.#current?.int32
+    this.isStale = this.#current === undefined
+  }
+
+  #insertPrepared(tables: NamespaceTables, table: ClassTable, value: V): number {
+    let kept = value
+    let objectBytes = 0
+    if (this.layout.fields === undefined) {
+      kept = detached(value)
+      objectBytes = estimatedBytes(kept)
+      this.#backend.account.charge(objectBytes)
+    }
+    const entry = this.#insertEntry(table, objectBytes)
+    tables.objectBytes += objectBytes
+    tables.entryCount++
+    this.writeAt(table.partition, entry, kept)
+    if (table.partition.mode !== Mode.Untracked) table.partition.dirty![entry >>> 5]! |= 1 << (entry & 31)
+    return entry
+  }
+
+  #insertEntry(table: ClassTable, objectBytes: number): number {
+    try {
+      return table.insert()
+    } catch (error) {
+      this.#backend.account.release(objectBytes)
+      throw error
+    }
+  }
+
+  #remove(tables: NamespaceTables, table: ClassTable, partition: Partition, entry: number): void {
+    if (partition.mode === Mode.Frozen) this.preserve(partition, entry)
+    if (partition.isPersisted(entry))
+      table.graves.push(keyAt(table.keyClass, partition, entry * this.layout.strideWords))
+    table.remove(partition, entry)
+    const objectBytes = Math.floor(tables.objectBytes / tables.entryCount)
+    tables.objectBytes -= objectBytes
+    tables.entryCount--
+    this.#backend.account.release(objectBytes)
+    if (tables.entryCount === 0 && tables.namespace !== 0) this.#drop(tables)
+  }
+
+  #drop(tables: NamespaceTables): void {
+    this.namespaceTables.delete(tables.namespace)
+    this.#expectedEntries = Math.min(tables.entryCount >>> 1, expectedEntriesMax)
+    tables.isDropped = true
+    this.#backend.forget(this.spec.name, tables)
+    this.#backend.account.release(tables.objectBytes)
+    tables.release()
+    this.isStale = true
+    this.context.invalidate()
+  }
+
+  #take(namespace: Namespace, key: unknown): V | undefined {
+    const tables = this.namespaceTables.get(namespace)
+    const keyClass = keyClassOf(key)
+    const table = tables?.tables[keyClass]
+    if (tables === undefined || table === undefined) return undefined
+    const entry = this.#entryOf(table, keyClass, key)
+    if (entry < 0) return undefined
+    const { partition } = table
+    if (partition.mode === Mode.Frozen) this.preserve(partition, entry)
+    const value = this.readAt(partition, entry)
+    this.#remove(tables, table, partition, entry)
+    this.context.invalidate()
+    return value
+  }
+
+  #peek(namespace: Namespace, key: unknown): V | undefined {
+    const keyClass = keyClassOf(key)
+    const table = this.namespaceTables.get(namespace)?.tables[keyClass]
+    if (table === undefined) return undefined
+    const entry = this.#entryOf(table, keyClass, key)
+    if (entry < 0) return undefined
+    if (table.partition.mode === Mode.Frozen) this.preserve(table.partition, entry)
+    return this.readAt(table.partition, entry)
+  }
+
+  #entryOf(table: ClassTable, keyClass: KeyClass, key: unknown): number {
+    prepare(keyClass, key)
+    return table.find()
+  }
+
+  #currentKey(): unknown {
+    if (this.context.key === undefined) this.context.keyGroup()
+    return this.context.key
+  }
+
+  #tablesOf(namespace: Namespace): NamespaceTables {
+    let tables = this.namespaceTables.get(namespace)
+    if (tables === undefined) {
+      tables = new NamespaceTables(namespace, this.#expectedEntries)
+      this.namespaceTables.set(namespace, tables)
+      this.isStale = true
+    }
+    return tables
+  }
+
+  *#allEntries(): Generator<[NamespaceTables, ClassTable, Partition, number], void> {
+    for (const tables of this.namespaceTables.values()) {
+      for (const [table, partition] of tables.partitions()) {
+        for (let entry = 0; entry < partition.count; entry++) {
+          if (tables.isDropped || partition.isRetired) break
+          if (partition.isLive(entry)) yield [tables, table, partition, entry]
+        }
+      }
+    }
+  }
+}
+
+/** Cell of a state, with code made for its type. */
+export function createManagedCell(backend: ManagedBackend, spec: StateSpec): ManagedCell<unknown> {
+  const type = cellType(spec)
+  const layout = recordLayoutOf(type)
+  type Concrete = new (backend: ManagedBackend, spec: StateSpec, layout: RecordLayout) => ManagedCell<unknown>
+  const Cell = specialisedCell(ManagedCell as unknown as Concrete, type, layout)
+  return new Cell(backend, spec, layout)
+}
+
+class ManagedCursor<V> implements AccumulatorCursor<V> {
+  key: unknown = undefined
+  accumulator: V = undefined as V
+  readonly #cell: ManagedCell<V>
+  readonly #partitions: Iterator<[ClassTable, Partition]> | undefined
+  #keyClass: KeyClass = 0
+  #partition: Partition | undefined = undefined
+  #entry = 0
+
+  constructor(cell: ManagedCell<V>, tables: NamespaceTables | undefined) {
+    this.#cell = cell
+    this.#partitions = tables?.partitions()
+  }
+
+  next(): boolean {
+    for (;;) {
+      const partition = this.#partition
+      if (partition !== undefined) {
+        const { live, count } = partition
+        while (this.#entry < count) {
+          const entry = this.#entry++
+          if ((live[entry >>> 5]! & (1 << (entry & 31))) === 0) continue
+          this.#show(partition, entry)
+          return true
+        }
+      }
+      const step = this.#partitions?.next()
+      if (step === undefined || step.done === true) return false
+      this.#keyClass = step.value[0].keyClass
+      this.#partition = step.value[1]
+      this.#entry = 0
+    }
+  }
+
+  #show(partition: Partition, entry: number): void {
+    const cell = this.#cell
+    const { fields, strideWords } = cell.layout
+    if (fields === undefined && partition.mode === Mode.Frozen) cell.preserve(partition, entry)
+    this.key = keyAt(this.#keyClass, partition, entry * strideWords)
+    this.accumulator = cell.readAt(partition, entry)
+  }
+}
