@@ -103,7 +103,12 @@ export async function managedFigures(keys: number, records: number, rounds: numb
     const numbers = isBig ? undefined : backend.value<number>({ kind: 'value', name: 'n', type: types.float64() })
     const bigints = isBig ? backend.value<bigint>({ kind: 'value', name: 'n', type: types.int64() }) : undefined
     if (numbers !== undefined) countNumbers(backend, numbers, all)
-    if (bigints !== undefined) countBigints(backend, bigints, BigInt64Array.from(all, (key) => BigInt(key) << 20n))
+    if (bigints !== undefined)
+      countBigints(
+        backend,
+        bigints,
+        BigInt64Array.from(all, (key) => BigInt(key) << 20n),
+      )
     if (shape.endsWith('tracked')) await snapshotOnce(backend)
     const bytesPerKey = backend.usedBytes() / keys
     const own: number[] = []
@@ -111,12 +116,22 @@ export async function managedFigures(keys: number, records: number, rounds: numb
     for (let round = 0; round < rounds; round++) {
       limit.push((timed(() => hand.count(input)) / records) * 1e6)
       if (numbers !== undefined) own.push((timed(() => countNumbers(backend, numbers, input)) / records) * 1e6)
-      if (bigints !== undefined) own.push((timed(() => countBigints(backend, bigints, bigInput)) / bigInput.length) * 1e6)
+      if (bigints !== undefined)
+        own.push((timed(() => countBigints(backend, bigints, bigInput)) / bigInput.length) * 1e6)
     }
     const ratio = median(own.map((ns, i) => limit[i]! / ns))
     const nsPerRecord = median(own)
     const handWrittenNsPerRecord = median(limit)
-    figures.push({ shape, keys, records, nsPerRecord, handWrittenNsPerRecord, ratio, bytesPerKey, checksum: hand.sum() })
+    figures.push({
+      shape,
+      keys,
+      records,
+      nsPerRecord,
+      handWrittenNsPerRecord,
+      ratio,
+      bytesPerKey,
+      checksum: hand.sum(),
+    })
     await backend.close()
   }
   return figures
