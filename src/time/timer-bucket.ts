@@ -32,6 +32,8 @@ export class TimerBucket {
   #next = 0
   /** Entries added after that: a heap by time, then by registration. */
   #late: number[] = []
+  /** Times of the late entries, also of those that died: the heap's order must not change under it. */
+  #lateTimes = new Map<number, number>()
 
   constructor(id: number, savedBy: number) {
     this.id = id
@@ -164,6 +166,7 @@ export class TimerBucket {
   #pushLate(index: number): void {
     const late = this.#late
     let at = late.length
+    this.#lateTimes.set(index, this.times[index]!)
     late.push(index)
     while (at > 0) {
       const parent = (at - 1) >>> 1
@@ -176,6 +179,7 @@ export class TimerBucket {
 
   #popLate(): void {
     const late = this.#late
+    this.#lateTimes.delete(late[0]!)
     const index = late.pop()!
     const count = late.length
     if (count === 0) return
@@ -191,11 +195,9 @@ export class TimerBucket {
     late[at] = index
   }
 
-  /** Dead entries come first, so that they leave the heap. */
   #isBefore(left: number, right: number): boolean {
-    const leftMs = this.times[left]!
-    const rightMs = this.times[right]!
-    if (isDead(leftMs)) return true
+    const leftMs = this.#lateTimes.get(left)!
+    const rightMs = this.#lateTimes.get(right)!
     return leftMs < rightMs || (leftMs === rightMs && left < right)
   }
 }

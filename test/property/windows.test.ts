@@ -199,8 +199,10 @@ async function agrees(seed: number): Promise<void> {
     ['general', () => new WindowOperator(spec)],
     ['picked', () => createWindowOperator(spec)],
   ]
-  // Restores are slow: every case takes one way through, by its seed.
-  const trial = trials[seed % 8 === 0 ? 2 + (seed % 16 === 0 ? 1 : 0) : seed % 2]!
+  // Restores are slow: every case takes one way through, by its seed. (A continuous trigger may have timers that are due
+  // already; a restored operator fires them with its first watermark, which the others get later.)
+  const restores = seed % 8 === 0 && !description.includes('continuous')
+  const trial = trials[restores ? 2 + (seed % 16 === 0 ? 1 : 0) : seed % 2]!
   for (const [name, operator] of operators) {
     const found = await runTrial<Event, Sum>({ operator, keySelector: (event) => event.key }, script, trial)
     const lines = found.map((events, i) => printed(events, script[i]!))
