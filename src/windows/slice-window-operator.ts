@@ -219,9 +219,15 @@ export class SliceWindowOperator<In, Acc, Mid, Out, Key> extends BaseOperator<In
     let expired = 0
     while (expired < length && this.#isExpired(this.#slices[expired]!, geometry)) expired++
     if (expired === 0) return
-    this.#leaveTotals(this.#slices[expired] ?? Number.POSITIVE_INFINITY)
+    // What is dropped must leave the totals first.
+    this.#leaveTotals(this.#nextWindowStartMs())
     for (let i = 0; i < expired; i++) this.#state.dropNamespace(this.#slices[i]!)
     this.#slices.splice(0, expired)
+  }
+
+  #nextWindowStartMs(): number {
+    if (this.#firedEndMs === maxWatermark) return Number.POSITIVE_INFINITY
+    return this.#geometry.windowEndAtOrAfterMs(this.#firedEndMs + 1) - this.#geometry.sizeMs
   }
 
   #isExpired(sliceMs: number, geometry: SliceGeometry): boolean {

@@ -165,7 +165,6 @@ export class TwoStackTotals<In, Acc, Mid> implements WindowTotals<Acc> {
   #cells = new KeyMap<TwoStackCell<Acc>>()
   /** Slices from here on are in `back`. */
   #frontToMs = Number.NEGATIVE_INFINITY
-  #enteredToMs = Number.NEGATIVE_INFINITY
 
   constructor(slices: AccumulatorState<Acc>, incremental: Incremental<In, Acc, Mid>) {
     this.#slices = slices
@@ -176,7 +175,6 @@ export class TwoStackTotals<In, Acc, Mid> implements WindowTotals<Acc> {
     for (const slice of slices) {
       const cursor = this.#slices.openCursor(slice)
       while (cursor.next()) this.#pushBack(this.#cellOf(cursor.key), cursor.accumulator)
-      this.#enteredToMs = slice
     }
   }
 
@@ -214,7 +212,7 @@ export class TwoStackTotals<In, Acc, Mid> implements WindowTotals<Acc> {
       const cursor = this.#slices.openCursor(slice)
       while (cursor.next()) this.#pushFront(this.#cellOf(cursor.key), slice, cursor.accumulator)
     }
-    this.#frontToMs = this.#enteredToMs
+    this.#frontToMs = remaining.at(-1) ?? this.#frontToMs
   }
 
   #cellOf(key: unknown): TwoStackCell<Acc> {
