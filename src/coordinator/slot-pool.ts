@@ -42,14 +42,23 @@ export class SlotPool {
 
   start(moduleUrl: string, deployment: SlotDeployment, onReport: (report: SlotReport) => void): RunningSlot {
     const { port1, port2 } = new MessageChannel()
-    port1.on('message', onReport)
+    let tellLastWord = (): void => {}
+    const lastWord = new Promise<void>((resolve) => (tellLastWord = resolve))
+    port1.on('message', (report: SlotReport) => {
+      onReport(report)
+      if (report.type === 'ended' || report.type === 'failed') tellLastWord()
+    })
     const abort = new AbortController()
     const run = this.#piscina.run(
       { moduleUrl, deployment, port: port2 },
       { transferList: [port2], signal: abort.signal },
     ) as Promise<void>
     const ended = run.then(
-      () => void port1.close(),
+      async () => {
+        // What the slot posted may still be on its way; its last word is `ended` or `failed`.
+        await lastWord
+        port1.close()
+      },
       (error: unknown) => {
         port1.close()
         throw workerFailure(error, deployment.slots[0]!)
