@@ -204,7 +204,9 @@ async function agrees(seed: number): Promise<void> {
   const restores = seed % 8 === 0 && !description.includes('continuous')
   const trial = trials[restores ? 2 + (seed % 16 === 0 ? 1 : 0) : seed % 2]!
   for (const [name, operator] of operators) {
-    const found = await runTrial<Event, Sum>({ operator, keySelector: (event) => event.key }, script, trial)
+    const backend = seed % 3 === 0 ? 'managed' : 'heap'
+    const options = { operator, keySelector: (event: Event) => event.key, backend } as const
+    const found = await runTrial<Event, Sum>(options, script, trial)
     const lines = found.map((events, i) => printed(events, script[i]!))
     expect(lines, `${name}, ${trial.name}, ${description} ${JSON.stringify(script)}`).toEqual(expected)
   }
