@@ -1,6 +1,7 @@
 /** Operator state of a harness: plain lists and maps, copied into snapshots and dealt out anew on restore. */
 import type { ListState, MapState } from '../state/keyed-state-backend.ts'
 import type { OperatorStateStore } from '../state/operator-state.ts'
+import { PlainList, PlainMap } from '../state/plain-state.ts'
 
 export interface HarnessOperatorSnapshot {
   readonly split: Readonly<Record<string, readonly unknown[]>>
@@ -52,81 +53,5 @@ export class HarnessOperatorState implements OperatorStateStore {
     let list = lists.get(name)
     if (list === undefined) lists.set(name, (list = []))
     return list
-  }
-}
-
-class PlainList<T> implements ListState<T> {
-  readonly #items: T[]
-
-  constructor(items: unknown[]) {
-    this.#items = items as T[]
-  }
-
-  get(): Iterable<T> {
-    return this.#items.slice()
-  }
-
-  add(value: T): void {
-    this.#items.push(value)
-  }
-
-  addAll(values: Iterable<T>): void {
-    this.#items.push(...values)
-  }
-
-  update(values: Iterable<T>): void {
-    this.#items.splice(0, this.#items.length, ...values)
-  }
-
-  clear(): void {
-    this.#items.length = 0
-  }
-}
-
-class PlainMap<K, V> implements MapState<K, V> {
-  readonly #map: Map<K, V>
-
-  constructor(map: Map<K, V>) {
-    this.#map = map
-  }
-
-  get(key: K): V | undefined {
-    return this.#map.get(key)
-  }
-
-  put(key: K, value: V): void {
-    this.#map.set(key, value)
-  }
-
-  putAll(entries: Iterable<readonly [K, V]>): void {
-    for (const [key, value] of entries) this.#map.set(key, value)
-  }
-
-  remove(key: K): void {
-    this.#map.delete(key)
-  }
-
-  contains(key: K): boolean {
-    return this.#map.has(key)
-  }
-
-  entries(): Iterable<[K, V]> {
-    return this.#map.entries()
-  }
-
-  keys(): Iterable<K> {
-    return this.#map.keys()
-  }
-
-  values(): Iterable<V> {
-    return this.#map.values()
-  }
-
-  isEmpty(): boolean {
-    return this.#map.size === 0
-  }
-
-  clear(): void {
-    this.#map.clear()
   }
 }

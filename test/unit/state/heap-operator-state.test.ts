@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest'
+import { types } from '../../../src/data/types.ts'
+import { HeapOperatorState } from '../../../src/state/heap-operator-state.ts'
+
+function restoredFrom(state: HeapOperatorState): HeapOperatorState {
+  const restored = new HeapOperatorState()
+  restored.restore(structuredClone(state.snapshot()!))
+  return restored
+}
+
+test('lists and broadcast maps come back from a snapshot', () => {
+  const state = new HeapOperatorState()
+  state.listState<number>('offsets').addAll([1, 2.5, -0])
+  state.unionListState('names', types.text()).add('ünï')
+  state.broadcastState<string, { limit: number }>('rules').put('a', { limit: 3 })
+  const again = restoredFrom(state)
+  expect([...again.listState<number>('offsets').get()]).toEqual([1, 2.5, -0])
+  expect([...again.unionListState('names', types.text()).get()]).toEqual(['ünï'])
+  expect([...again.broadcastState('rules').entries()]).toEqual([['a', { limit: 3 }]])
+})
+
+test('a snapshot does not change with what the program does afterwards', () => {
+  const state = new HeapOperatorState()
+  const list = state.listState<number>('list')
+  list.add(1)
+  const snapshot = state.snapshot()!
+  list.add(2)
+  const restored = new HeapOperatorState()
+  restored.restore(snapshot)
+  expect([...restored.listState('list').get()]).toEqual([1])
+})
+
+test('a restored state that nobody declares is kept for the next snapshot', () => {
+  const state = new HeapOperatorState()
+  state.listState<number>('kept').add(7)
+  expect([...restoredFrom(restoredFrom(state)).listState('kept').get()]).toEqual([7])
+})
+
+test('one name cannot be two kinds of state', () => {
+  const state = new HeapOperatorState()
+  state.listState('s')
+  expect(() => state.broadcastState('s')).toThrow(expect.objectContaining({ code: 'MR_STATE_CONFLICT' }))
+  expect(() => restoredFrom(state).unionListState('s')).toThrow(expect.objectContaining({ code: 'MR_STATE_CONFLICT' }))
+})
