@@ -7,7 +7,8 @@ export {
   type LocalEnvironmentOptions,
   StreamExecutionEnvironment,
 } from './api/environment.ts'
-export type { JobClient } from './api/job-client.ts'
+export type { CheckpointLocation, JobClient } from './api/job-client.ts'
+export type { StopOptions } from './coordinator/job-control.ts'
 export type { DataStream, SingleOutputStream } from './api/data-stream.ts'
 export type { DataStreamSink } from './api/data-stream-sink.ts'
 export type { KeyedStream } from './api/keyed-stream.ts'

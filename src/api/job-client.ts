@@ -1,11 +1,20 @@
 /** A job under way, as the program that started it sees it. */
 import { codeOf } from '../common/errors.ts'
+import type { JobControls, StopOptions } from '../coordinator/job-control.ts'
 import type { JobRequest, JobResult, JobStatus, ProgressReport } from '../coordinator/job-execution.ts'
+
+/** A checkpoint or savepoint that was taken. */
+export interface CheckpointLocation {
+  readonly checkpointId: number
+  /** Absolute path of its directory. */
+  readonly path: string
+}
 
 /** A job under way: where it is, what it has counted, its result, and how to stop it. */
 export class JobClient {
   readonly #controller = new AbortController()
   readonly #result: Promise<JobResult>
+  readonly #controls: PromiseWithResolvers<JobControls> = Promise.withResolvers()
   #latest: ProgressReport | undefined
   #outcome: JobStatus | undefined
 
@@ -16,13 +25,15 @@ export class JobClient {
     this.#result = this.#run({
       ...request,
       signal: this.#controller.signal,
+      onControl: (controls) => this.#controls.resolve(controls),
       onProgress: (report) => {
         this.#latest = report
         request.onProgress?.(report)
       },
     })
     // A failure is the business of whoever asks for the result; until then it is no unhandled rejection.
-    this.#result.catch(() => {})
+    this.#result.catch((error: unknown) => this.#controls.reject(error))
+    this.#controls.promise.catch(() => {})
   }
 
   async #run(request: JobRequest): Promise<JobResult> {
@@ -56,6 +67,21 @@ export class JobClient {
   /** Resolves where the job finished; rejects with a coded error where it failed or was cancelled. */
   result(): Promise<JobResult> {
     return this.#result
+  }
+
+  /** Takes a checkpoint now; the job needs a job directory or a checkpoint interval. MR_CHECKPOINT_FAILED. */
+  async triggerCheckpoint(): Promise<CheckpointLocation> {
+    return (await this.#controls.promise).checkpoint()
+  }
+
+  /** Takes a savepoint below `target`, or below the configured directory. MR_CHECKPOINT_FAILED. */
+  async triggerSavepoint(target?: string): Promise<CheckpointLocation> {
+    return (await this.#controls.promise).savepoint(target)
+  }
+
+  /** Stops the job with a savepoint, from which it can go on; with `drain`, after its last results. */
+  async stopWithSavepoint(options: StopOptions = {}): Promise<CheckpointLocation> {
+    return (await this.#controls.promise).stop(options)
   }
 
   /** Stops the job; resolves once nothing of it runs any more. A job that has ended stays as it ended. */

@@ -4,14 +4,15 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { MillraceError } from '../common/errors.ts'
 import { loadJobModule } from '../plan/load-job-module.ts'
-import { isAnswered, program, usageError } from './program.ts'
+import type * as ControlCommands from './control-commands.ts'
+import { type Commands, isAnswered, program, usageError } from './program.ts'
 import { runJob, reportError } from './run-job.ts'
 import { runSettings } from './run-options.ts'
 
 /** Runs the command that `args` name; answers the exit code. */
 export async function main(args: readonly string[], version: string): Promise<number> {
   let exitCode = 0
-  const commands = program(version, { run, explain, options }, (code) => (exitCode = code))
+  const commands = program(version, { run, explain, options, ...control }, (code) => (exitCode = code))
   try {
     if (args.length === 0) commands.outputHelp()
     else await commands.parseAsync(args, { from: 'user' })
@@ -28,7 +29,7 @@ function moduleUrlOf(file: string): string {
   throw new MillraceError('MR_CLI_USAGE', `there is no job module at ${resolve(file)}`)
 }
 
-const run: Parameters<typeof program>[1]['run'] = async (file, flags, programArguments) => {
+const run: Commands['run'] = async (file, flags, programArguments) => {
   const { exitCode } = await runJob(
     async () => {
       const moduleUrl = moduleUrlOf(file)
@@ -40,7 +41,7 @@ const run: Parameters<typeof program>[1]['run'] = async (file, flags, programArg
   return exitCode
 }
 
-const explain: Parameters<typeof program>[1]['explain'] = async (file, flags, programArguments) => {
+const explain: Commands['explain'] = async (file, flags, programArguments) => {
   const { explainJob } = await import('./explain-command.ts')
   const definition = await loadJobModule(moduleUrlOf(file))
   const format = flags.json ? 'json' : (flags.format ?? 'text')
@@ -48,8 +49,21 @@ const explain: Parameters<typeof program>[1]['explain'] = async (file, flags, pr
   return 0
 }
 
-const options: Parameters<typeof program>[1]['options'] = async () => {
+const options: Commands['options'] = async () => {
   const { optionsText } = await import('./options-command.ts')
   process.stdout.write(optionsText())
+  return 0
+}
+
+const control: Pick<Commands, 'list' | 'cancel' | 'stop' | 'savepoint' | 'checkpoint'> = {
+  list: (...given) => say(async ({ list }) => list(...given)),
+  cancel: (...given) => say(async ({ cancel }) => cancel(...given)),
+  stop: (...given) => say(async ({ stop }) => stop(...given)),
+  savepoint: (...given) => say(async ({ savepoint }) => savepoint(...given)),
+  checkpoint: (...given) => say(async ({ checkpoint }) => checkpoint(...given)),
+}
+
+async function say(act: (commands: typeof ControlCommands) => Promise<string>): Promise<number> {
+  process.stdout.write(await act(await import('./control-commands.ts')))
   return 0
 }

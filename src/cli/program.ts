@@ -1,6 +1,7 @@
 /** The commands, options and help of `millrace`. The only reader of commander. */
 import { Command, CommanderError } from 'commander'
 import { codeOf, MillraceError } from '../common/errors.ts'
+import type { ControlFlags } from './control-commands.ts'
 import type { RunFlags } from './run-options.ts'
 
 const collectValues = (value: string, previous: readonly string[] = []): readonly string[] => [...previous, value]
@@ -10,6 +11,11 @@ export interface Commands {
   run(file: string, flags: RunFlags, programArguments: readonly string[]): Promise<number>
   explain(file: string, flags: ExplainFlags, programArguments: readonly string[]): Promise<number>
   options(): Promise<number>
+  list(flags: ControlFlags): Promise<number>
+  cancel(job: string | undefined, flags: ControlFlags): Promise<number>
+  stop(job: string | undefined, target: string | undefined, flags: ControlFlags): Promise<number>
+  savepoint(job: string | undefined, target: string | undefined, flags: ControlFlags): Promise<number>
+  checkpoint(job: string | undefined, flags: ControlFlags): Promise<number>
 }
 
 export interface ExplainFlags extends RunFlags {
@@ -59,6 +65,7 @@ export function program(version: string, commands: Commands, done: (exitCode: nu
     .command('options')
     .description('lists the configuration options for -D')
     .action(async () => done(await commands.options()))
+  addControlCommands(root, commands, done)
   for (const command of [root, ...root.commands]) {
     command
       .exitOverride()
@@ -66,6 +73,52 @@ export function program(version: string, commands: Commands, done: (exitCode: nu
       .configureOutput({ writeErr: () => {} })
   }
   return root
+}
+
+const jobHelp = 'job id or its beginning, job name, or job directory; without it: the only job that runs'
+
+function addControlCommands(root: Command, commands: Commands, done: (exitCode: number) => void): void {
+  const json = ['--json', 'prints one line of JSON'] as const
+  const target = [
+    '[target]',
+    'directory for the savepoint; without it: the configured one, or the job directory',
+  ] as const
+  root
+    .command('list')
+    .description('lists the running jobs of this user')
+    .option(...json)
+    .action(async (flags: ControlFlags) => done(await commands.list(flags)))
+  root
+    .command('cancel')
+    .description('cancels a running job')
+    .argument('[job]', jobHelp)
+    .option(...json)
+    .action(async (job: string | undefined, flags: ControlFlags) => done(await commands.cancel(job, flags)))
+  root
+    .command('stop')
+    .description('stops a running job with a savepoint, from which it can go on')
+    .argument('[job]', jobHelp)
+    .argument(...target)
+    .option('--drain', 'lets sources end and operators give their last results first')
+    .option(...json)
+    .action(async (job: string | undefined, path: string | undefined, flags: ControlFlags) =>
+      done(await commands.stop(job, path, flags)),
+    )
+  root
+    .command('savepoint')
+    .description('takes a savepoint of a running job')
+    .argument('[job]', jobHelp)
+    .argument(...target)
+    .option(...json)
+    .action(async (job: string | undefined, path: string | undefined, flags: ControlFlags) =>
+      done(await commands.savepoint(job, path, flags)),
+    )
+  root
+    .command('checkpoint')
+    .description('takes a checkpoint of a running job now')
+    .argument('[job]', jobHelp)
+    .option(...json)
+    .action(async (job: string | undefined, flags: ControlFlags) => done(await commands.checkpoint(job, flags)))
 }
 
 /** Commander's own errors as ours; help and version are none. */
@@ -84,6 +137,8 @@ Examples:
   millrace run word-count.ts --parallelism 2 -- --input 'docs/**/*.md' --output counts
   millrace run job.ts -D execution.checkpointing.interval=10s --job-dir state
   millrace explain job.ts --format mermaid
+  millrace list
+  millrace stop word-count --drain
   millrace run --help
 `
 

@@ -5,6 +5,7 @@
 import { MillraceError } from '../common/errors.ts'
 import type { JobRequest, JobResult, ProgressReport } from '../coordinator/job-execution.ts'
 import { errorReport, printError } from './error-report.ts'
+import type { ControlServer } from './control-server.ts'
 import type { Terminal } from './progress-line.ts'
 
 export interface ForegroundOptions {
@@ -26,10 +27,25 @@ export async function runJob(
   const { stdout, stderr } = process
   const interruption = interruptions(json)
   const progress = json || quiet || !stderr.isTTY ? undefined : await openProgress(stderr)
+  let opening: Promise<void> | undefined
+  let server: ControlServer | undefined
   try {
     const request = await makeRequest()
     const { executeJob } = await import('../coordinator/execute.ts')
-    const result = await executeJob({ ...request, signal: interruption.signal, onProgress: progress?.show })
+    const result = await executeJob({
+      ...request,
+      signal: interruption.signal,
+      onProgress: (report) => {
+        progress?.show(report)
+        server?.take(report)
+      },
+      onControl: (controls, job) => {
+        // Off the path to the first record: the job starts meanwhile.
+        opening = import('./control-server.ts').then(({ ControlServer }) => {
+          server = new ControlServer(controls, job, request.jobDir)
+        })
+      },
+    })
     progress?.clear()
     if (json || !quiet) {
       const { summaryJson, summaryText } = await import('./summary.ts')
@@ -42,6 +58,8 @@ export async function runJob(
     return { exitCode: await reportError(error, json), result: undefined }
   } finally {
     interruption.dispose()
+    await opening
+    server?.close()
   }
 }
 

@@ -7,8 +7,11 @@ import { bytes, count, duration } from './units.ts'
 export function summaryText(result: JobResult): string {
   const records = sourceRecords(result)
   const rate = result.netRuntimeMs > 0 ? `, ${count((records / result.netRuntimeMs) * 1_000)}/s` : ''
+  const ended = result.savepoint === undefined ? 'finished' : 'stopped'
   const lines = [
-    `${result.jobName} finished in ${duration(result.netRuntimeMs)}: ${count(records)} records read${rate}`,
+    `${result.jobName} ${ended} in ${duration(result.netRuntimeMs)}: ${count(records)} records read${rate}`,
+    ...(result.savepoint === undefined ? [] : [`  savepoint ${result.savepoint}`]),
+    ...(result.restarts === undefined ? [] : [`  restarted ${result.restarts} times`]),
     ...result.vertices.map(vertexLine),
     ...Object.entries(result.accumulators).map(([name, value]) => `  ${name} = ${value}`),
   ]
@@ -23,9 +26,9 @@ function vertexLine(vertex: VertexReport): string {
 
 /** One line. `recordsRead` is what sources emitted. */
 export function summaryJson(result: JobResult): string {
-  const { jobName, jobId, status, netRuntimeMs, accumulators, vertices } = result
+  const { vertices, ...rest } = result
   const recordsRead = sourceRecords(result)
-  return `${JSON.stringify({ jobName, jobId, status, netRuntimeMs, recordsRead, accumulators, vertices })}\n`
+  return `${JSON.stringify({ ...rest, recordsRead, vertices })}\n`
 }
 
 export function errorJson(report: ErrorReport): string {

@@ -35,7 +35,7 @@ export const executeJob: ExecuteJob = async (request) => {
     await sinks.prepare({ isRestored: restore !== undefined, checkpointsEnabled: checkpoints !== undefined })
     pool = request.moduleUrl === undefined ? undefined : openPool(job, graph.slotCount)
     const plan = { job, graph, jobId, request, pool, checkpoints, signal: control.signal }
-    request.onControl?.(control)
+    request.onControl?.(control, { jobId, jobName: job.jobName })
     const outcome = await runAttempts(plan, control, { restore, splits })
     if (!outcome.isSuspended) await sinks.commit()
     return resultOf(job, jobId, outcome, control)

@@ -2,6 +2,7 @@
 import type { CheckpointCoordinator, TriggerResult } from '../checkpoint/checkpoint-coordinator.ts'
 import { MillraceError } from '../common/errors.ts'
 
+/** How a job is stopped with a savepoint. */
 export interface StopOptions {
   /** Sources end as if their input had ended, and operators give their last results, before the savepoint. */
   readonly drain?: boolean

@@ -24,7 +24,13 @@ export interface JobRequest extends JobSettings {
   /** Aborting cancels the job: the promise rejects with MR_JOB_CANCELED once nothing is left running. */
   readonly signal?: AbortSignal
   /** Called once the job is about to run: asks it for checkpoints, savepoints and its end. */
-  readonly onControl?: (controls: JobControls) => void
+  readonly onControl?: (controls: JobControls, job: JobIdentity) => void
+}
+
+export interface JobIdentity {
+  /** 32 hex digits. */
+  readonly jobId: string
+  readonly jobName: string
 }
 
 /** Resolves where the job finished; rejects with a coded error where it failed or was cancelled, all cleaned up. */

@@ -9,6 +9,11 @@ async function parse(...args: string[]): Promise<unknown> {
     run: async (...given) => ((seen = ['run', ...given]), 0),
     explain: async (...given) => ((seen = ['explain', ...given]), 0),
     options: async () => ((seen = ['options']), 0),
+    list: async (...given) => ((seen = ['list', ...given]), 0),
+    cancel: async (...given) => ((seen = ['cancel', ...given]), 0),
+    stop: async (...given) => ((seen = ['stop', ...given]), 0),
+    savepoint: async (...given) => ((seen = ['savepoint', ...given]), 0),
+    checkpoint: async (...given) => ((seen = ['checkpoint', ...given]), 0),
   }
   try {
     await program('1.2.3', commands, () => {}).parseAsync(args, { from: 'user' })
@@ -24,6 +29,8 @@ describe('the command line', () => {
       await parse('run', '-p', '2', 'job.ts', '--json', '-D', 'a=b=c', '-D', 'd=e', '--', '--input', 'x', '--json'),
     ).toEqual(['run', 'job.ts', { parallelism: '2', json: true, define: ['a=b=c', 'd=e'] }, ['--input', 'x', '--json']])
     expect(await parse('explain', 'job.ts', '--format', 'json')).toEqual(['explain', 'job.ts', { format: 'json' }, []])
+    expect(await parse('stop', 'abc', 'there', '--drain')).toEqual(['stop', 'abc', 'there', { drain: true }])
+    expect(await parse('cancel')).toEqual(['cancel', undefined, {}])
   })
 
   it.each([
