@@ -296,13 +296,22 @@ export class ForgetfulDisk implements FileSystem {
     const fate = this.#random.nextBelow(4)
     if (fate === 0) return synced
     if (fate === 1) return bytes
-    const cut = this.#random.nextBelow(bytes.byteLength + 1)
+    // What was synced and not changed since cannot be torn.
+    const kept = commonLength(bytes, synced)
+    const cut = kept + this.#random.nextBelow(bytes.byteLength - kept + 1)
     // The length was written, the bytes were not; or neither was.
     return fate === 2 ? bytes.slice(0, cut) : concat(bytes.subarray(0, cut), new Uint8Array(bytes.byteLength - cut))
   }
 }
 
 const empty = new Uint8Array(0)
+
+function commonLength(a: Uint8Array, b: Uint8Array): number {
+  const length = Math.min(a.byteLength, b.byteLength)
+  let i = 0
+  while (i < length && a[i] === b[i]) i++
+  return i
+}
 
 function apply(names: Map<string, Inode | 'directory'>, change: NameChange): void {
   if (change.node === undefined) names.delete(change.path)

@@ -1,14 +1,21 @@
-/** Records into part files of a directory. */
+/** Records into part files of a directory: published as a whole at the end, or, with checkpoints, exactly once as they complete. */
 import { resolve } from 'node:path'
+import { configOptions } from '../../common/config-options.ts'
 import { MillraceError } from '../../common/errors.ts'
+import { type FileSystem, nodeFileSystem } from '../../common/file-system.ts'
+import type { OperatorContext } from '../../operators/operator.ts'
 import type { RowFormat } from '../formats/encoders.ts'
 import type { Sink } from '../sink.ts'
 import { type BucketAssigner, noBuckets } from './bucket-assigner.ts'
+import { prepareExactlyOnce, removeLeavings } from './exactly-once-output.ts'
+import { ExactlyOnceWriter, type PartWriterState } from './exactly-once-writer.ts'
+import { PartCommitter, type PendingPart } from './part-committer.ts'
+import { partName } from './part-name.ts'
 import { PlainOutput } from './plain-output.ts'
 import { PlainWriter } from './plain-writer.ts'
+import { type RollingPolicy, rollingPolicy } from './rolling-policy.ts'
 import { rowEncoder } from './row-encoder.ts'
 
-/** How records become part files. */
 export interface FileSinkOptions<T> {
   /** 'text' (default), 'ndjson', 'csv', or a function that answers a record's line without its line end. */
   readonly format?: RowFormat<T>
@@ -20,41 +27,70 @@ export interface FileSinkOptions<T> {
   readonly header?: boolean
   /** Subdirectories by record. Default: none. */
   readonly buckets?: BucketAssigner<T>
-  /** Begins the next part file where one has reached this size. Default: never. */
-  readonly rollBytes?: number
+  /** When a part is finished and the next one begun. Without checkpoints only `bytesMax` counts; default: never. */
+  readonly rolling?: RollingPolicy
   /** File names are PREFIX-SUBTASK-COUNT + SUFFIX. Default prefix: `part`. */
   readonly partPrefix?: string
   /** For example `.txt`. Default: none. */
   readonly partSuffix?: string
-  /** Replaces an output directory that is not empty, once the job has succeeded. Default: MR_SINK_EXISTS. */
+  /**
+   * Replaces an output directory that is not empty: once the job has succeeded, with checkpoints before it starts.
+   * Default: MR_SINK_EXISTS.
+   */
   readonly overwrite?: boolean
+  /** Where files of the exactly-once mode are kept. Default: the machine's. For tests and simulation. */
+  readonly fileSystem?: FileSystem
 }
 
 /**
- * Writes part files `part-<subtask>-<n>` that appear, as a whole, when the job has succeeded; where it fails or is
- * cancelled nothing appears. Errors: MR_SINK_EXISTS (before the job starts), MR_SINK_FAILED, MR_DATA_NOT_SERIALIZABLE.
+ * Writes part files `part-<subtask>-<n>`.
+ *
+ * Without checkpoints they appear, as a whole, when the job has succeeded; where it fails or is cancelled nothing appears.
+ * With checkpoints (`execution.checkpointing.interval`) a part is written under a hidden name and appears, exactly once,
+ * when it is finished by the rolling policy and the checkpoint that holds it is complete; a restored job goes on with the
+ * parts that were open.
+ *
+ * Errors: MR_SINK_EXISTS (before the job starts), MR_SINK_FAILED, MR_DATA_NOT_SERIALIZABLE.
  * @example counts.sinkTo(fileSink('out', { format: 'ndjson' }))
  */
-export function fileSink<T>(directory: string, options: FileSinkOptions<T> = {}): Sink<T, never, never> {
-  const prefix = options.partPrefix ?? 'part'
-  const suffix = options.partSuffix ?? ''
-  if (/[/\\]/.test(prefix + suffix) || prefix === '' || prefix.startsWith('.')) {
-    throw new MillraceError('MR_CONFIG_INVALID_VALUE', `partPrefix and partSuffix must form visible file names`)
+export function fileSink<T>(
+  directory: string,
+  options: FileSinkOptions<T> = {},
+): Sink<T, PendingPart, PartWriterState> {
+  const naming = { prefix: options.partPrefix ?? 'part', suffix: options.partSuffix ?? '' }
+  if (/[/\\]/.test(naming.prefix + naming.suffix) || naming.prefix === '' || naming.prefix.startsWith('.')) {
+    throw new MillraceError('MR_CONFIG_INVALID_VALUE', 'partPrefix and partSuffix must form visible file names')
   }
-  const output = new PlainOutput(resolve(directory))
-  const writerOptions = {
-    buckets: options.buckets ?? noBuckets,
-    rollBytes: options.rollBytes ?? Number.POSITIVE_INFINITY,
-    partName: (subtaskIndex: number, count: number) => `${prefix}-${subtaskIndex}-${count}${suffix}`,
-  }
+  const path = resolve(directory)
+  const fileSystem = options.fileSystem ?? nodeFileSystem
+  const plain = new PlainOutput(path)
+  const buckets = options.buckets ?? noBuckets
+  const rolling = rollingPolicy(options.rolling)
+  let isExactlyOnce = false
   return {
     name: `fileSink(${directory})`,
     createWriter(context) {
       const encoder = rowEncoder<T>(options.format ?? 'text', options)
-      return new PlainWriter(output.staging(), { ...writerOptions, encoder }, context)
+      if (hasCheckpoints(context)) {
+        return new ExactlyOnceWriter({ fileSystem, directory: path, naming, encoder, buckets, rolling }, context)
+      }
+      const rollBytes = options.rolling?.bytesMax ?? Number.POSITIVE_INFINITY
+      const nameOf = (subtask: number, count: number): string => partName(naming, { subtask, count }, 'published')
+      return new PlainWriter(plain.staging(), { encoder, buckets, rollBytes, partName: nameOf }, context)
     },
-    prepare: () => output.prepare(options.overwrite ?? false),
-    commitJob: () => output.publish(),
-    abortJob: () => output.discard(),
+    createCommitter: () => new PartCommitter(fileSystem),
+    prepare({ checkpointsEnabled, isRestored }) {
+      isExactlyOnce = checkpointsEnabled
+      const overwrite = options.overwrite ?? false
+      if (!isExactlyOnce) return plain.prepare(overwrite)
+      return prepareExactlyOnce(fileSystem, path, naming, { isRestored, overwrite })
+    },
+    commitJob: () => (isExactlyOnce ? removeLeavings(fileSystem, path, naming) : plain.publish()),
+    // With checkpoints, what is hidden belongs to the last one, from which the job may go on.
+    abortJob: () => (isExactlyOnce ? undefined : plain.discard()),
   }
+}
+
+function hasCheckpoints(context: OperatorContext): boolean {
+  return context.configuration.get(configOptions.checkpointInterval.key) !== undefined
 }

@@ -103,7 +103,7 @@ describe('fileSink, plain', () => {
 
   it('begins a new part where one is large enough', async () => {
     const directory = join(temporaryDirectory(), 'out')
-    const sink = await write<string>(directory, { rollBytes: 4, partSuffix: '.txt' }, ['abc', 'def', 'g'])
+    const sink = await write<string>(directory, { rolling: { bytesMax: 4 }, partSuffix: '.txt' }, ['abc', 'def', 'g'])
     await sink.commitJob?.()
     expect(files(directory)).toEqual({ 'part-0-0.txt': 'abc\n', 'part-0-1.txt': 'def\n', 'part-0-2.txt': 'g\n' })
   })

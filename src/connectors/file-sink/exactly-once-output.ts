@@ -1,0 +1,65 @@
+/** The directory of an exactly-once output before and after the job. Coordinator only; cold. */
+import { dirname } from 'node:path'
+import type { FileSystem } from '../../common/file-system.ts'
+import { MillraceError } from '../../common/errors.ts'
+import { parsePartName, type PartNaming } from './part-name.ts'
+import { sinkError } from './sink-error.ts'
+import { walkDirectory } from './walk-directory.ts'
+
+/**
+ * Before a job that starts anew: refuses a directory that holds visible files (or removes them where it may), and removes
+ * hidden parts of runs that never completed a checkpoint. A restored job finds everything as it is.
+ */
+export async function prepareExactlyOnce(
+  fileSystem: FileSystem,
+  directory: string,
+  naming: PartNaming,
+  options: { readonly isRestored: boolean; readonly overwrite: boolean },
+): Promise<void> {
+  const context = { file: directory }
+  try {
+    const found = await fileSystem.stat(directory)
+    if (found !== undefined && !found.isDirectory) {
+      throw new MillraceError('MR_SINK_EXISTS', `the output path ${directory} is a file, not a directory`, { context })
+    }
+    if (!options.isRestored) await clearOutput(fileSystem, directory, naming, options.overwrite)
+    if (found === undefined) await makeDirectoryDurably(fileSystem, directory)
+  } catch (error) {
+    throw sinkError(directory, error)
+  }
+}
+
+/** Makes a directory and those above it, so that all of them outlive a power cut. */
+async function makeDirectoryDurably(fileSystem: FileSystem, directory: string): Promise<void> {
+  const parent = dirname(directory)
+  if ((await fileSystem.stat(parent)) === undefined) await makeDirectoryDurably(fileSystem, parent)
+  await fileSystem.makeDirectory(directory)
+  await fileSystem.syncDirectory(parent)
+}
+
+async function clearOutput(
+  fileSystem: FileSystem,
+  directory: string,
+  naming: PartNaming,
+  overwrite: boolean,
+): Promise<void> {
+  const files = await walkDirectory(fileSystem, directory)
+  const visible = files.filter(({ name }) => !name.startsWith('.'))
+  if (visible.length > 0 && !overwrite) {
+    const names = visible.slice(0, 3).map(({ name }) => name)
+    const message = `the output directory ${directory} is not empty (it holds ${names.join(', ')}${visible.length > 3 ? ', …' : ''})`
+    throw new MillraceError('MR_SINK_EXISTS', message, { context: { file: directory } })
+  }
+  for (const file of files) {
+    const isLeaving = parsePartName(naming, file.name) !== undefined
+    if (isLeaving || overwrite) await fileSystem.unlink(`${file.directory}/${file.name}`)
+  }
+}
+
+/** After a job that has finished: everything is published, so hidden parts are leavings of crashed attempts. */
+export async function removeLeavings(fileSystem: FileSystem, directory: string, naming: PartNaming): Promise<void> {
+  for (const file of await walkDirectory(fileSystem, directory)) {
+    const part = parsePartName(naming, file.name)
+    if (part !== undefined && part.stage !== 'published') await fileSystem.unlink(`${file.directory}/${file.name}`)
+  }
+}

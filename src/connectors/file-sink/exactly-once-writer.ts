@@ -1,0 +1,284 @@
+/**
+ * Phase one of the exactly-once file sink, in one subtask. Slot's thread; files are written off it.
+ *
+ * Invariants
+ * 1. What a checkpoint holds is durable before the checkpoint is acknowledged: sealed parts as committables, the parts
+ *    still open by their lengths.
+ * 2. On restore an open part is cut back to its length and goes on; parts begun after the checkpoint are removed where
+ *    hidden, and hidden away (`superseded`) where a later checkpoint had published them.
+ * 3. Counts of parts only grow, so that no name is used twice.
+ */
+import type { FileSystem } from '../../common/file-system.ts'
+import { MillraceError } from '../../common/errors.ts'
+import { Progress } from '../../common/progress.ts'
+import type { OperatorContext } from '../../operators/operator.ts'
+import type { SinkWriter } from '../sink.ts'
+import { type BucketAssigner, checkBucket, noBuckets } from './bucket-assigner.ts'
+import { InProgressPart, type PartListener, type PartPlace } from './in-progress-part.ts'
+import type { PendingPart } from './part-committer.ts'
+import { parsePartName, type PartId, partName, type PartNaming } from './part-name.ts'
+import type { ResolvedRollingPolicy } from './rolling-policy.ts'
+import type { RowEncoder } from './row-encoder.ts'
+import { sinkError } from './sink-error.ts'
+import { walkDirectory } from './walk-directory.ts'
+
+export interface ExactlyOnceOptions<T> {
+  readonly fileSystem: FileSystem
+  /** Absolute. */
+  readonly directory: string
+  readonly naming: PartNaming
+  readonly encoder: RowEncoder<T>
+  readonly buckets: BucketAssigner<T>
+  readonly rolling: ResolvedRollingPolicy
+}
+
+/** What a checkpoint holds of one subtask. */
+export interface PartWriterState {
+  readonly subtask: number
+  /** Count of the next part. */
+  readonly nextCount: number
+  readonly openParts: readonly { readonly bucket: string; readonly id: PartId; readonly bytes: number }[]
+}
+
+/** Bytes under way to files before the writer says that it is full. */
+const underWayBytesMax = 8 << 20
+
+export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWriterState> {
+  readonly #options: ExactlyOnceOptions<T>
+  readonly #context: OperatorContext
+  readonly #parts = new Map<string, InProgressPart>()
+  readonly #listener: PartListener
+  #restored: readonly PartWriterState[] = []
+  #last: InProgressPart | undefined
+  #nextCount = 0
+  /** Parts closed since the last checkpoint, and the work of closing them. */
+  #sealed: PendingPart[] = []
+  #sealing: Promise<void>[] = []
+  /** Directories with changed names that are not known to be durable. */
+  #changedNames = new Set<string>()
+  #operations = 0
+  #underWayBytes = 0
+  #hold: { release(): void } | undefined
+  #failure: MillraceError | undefined
+  #isClosed = false
+
+  constructor(options: ExactlyOnceOptions<T>, context: OperatorContext) {
+    this.#options = options
+    this.#context = context
+    this.#listener = {
+      begun: (bytes) => this.#begun(bytes),
+      ended: (bytes) => this.#ended(bytes),
+      failed: (path, error) => this.#fail(path, error),
+    }
+  }
+
+  restoreState(states: readonly PartWriterState[]): void {
+    this.#restored = states
+  }
+
+  async open(): Promise<void> {
+    try {
+      await this.#clearAfterCheckpoint()
+      for (const state of this.#restored) for (const part of state.openParts) await this.#resume(part)
+    } catch (error) {
+      throw sinkError(this.#options.directory, error)
+    }
+  }
+
+  write(value: T, timestampMs: number): void {
+    const { encoder, buckets, rolling } = this.#options
+    let part = this.#last
+    if (buckets !== noBuckets || part === undefined) part = this.#partFor(value, timestampMs)
+    if (part.isEmpty) {
+      const head = encoder.head(value)
+      if (head !== undefined) part.add(head)
+    }
+    part.add(encoder.line(value))
+    if (part.sizeSoFar >= rolling.bytesMax) this.#seal(part)
+  }
+
+  isFull(): boolean {
+    return this.#underWayBytes >= underWayBytesMax
+  }
+
+  flush(endOfInput: boolean): Progress {
+    if (this.#failure !== undefined) throw this.#failure
+    const nowMs = this.#context.clock.nowMs()
+    for (const part of this.#parts.values()) {
+      part.markActivity(nowMs)
+      if (endOfInput || this.#isDue(part, nowMs)) this.#seal(part)
+      else part.handOver()
+    }
+    return Progress.Done
+  }
+
+  prepareCommit(): Promise<readonly PendingPart[]> {
+    const sealed = this.#sealed
+    const work = [...this.#sealing, ...[...this.#parts.values()].map((part) => part.sync())]
+    const changedNames = this.#changedNames
+    this.#sealed = []
+    this.#sealing = []
+    this.#changedNames = new Set()
+    return this.#makeDurable(sealed, work, changedNames)
+  }
+
+  snapshotState(): readonly PartWriterState[] {
+    const openParts = [...this.#parts.values()].map(({ place, bytes }) => ({
+      bucket: place.bucket,
+      id: place.id,
+      bytes,
+    }))
+    return [{ subtask: this.#context.task.subtaskIndex, nextCount: this.#nextCount, openParts }]
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await Promise.allSettled([...[...this.#parts.values()].map((part) => part.abandon()), ...this.#sealing])
+    this.#hold?.release()
+    this.#hold = undefined
+  }
+
+  async #makeDurable(
+    sealed: readonly PendingPart[],
+    work: readonly Promise<void>[],
+    changedNames: ReadonlySet<string>,
+  ): Promise<readonly PendingPart[]> {
+    const { fileSystem, directory } = this.#options
+    try {
+      await Promise.all(work)
+      for (const path of changedNames) {
+        for (let name = path; name.length > directory.length; name = parentOf(name))
+          await fileSystem.syncDirectory(name)
+      }
+      if (changedNames.size > 0) await fileSystem.syncDirectory(directory)
+      return sealed
+    } catch (error) {
+      throw this.#failure ?? sinkError(directory, error)
+    }
+  }
+
+  #isDue(part: InProgressPart, nowMs: number): boolean {
+    const { onCheckpoint, intervalMs, inactivityMs } = this.#options.rolling
+    return onCheckpoint || nowMs - part.createdMs >= intervalMs || nowMs - part.lastWriteMs >= inactivityMs
+  }
+
+  #partFor(value: T, timestampMs: number): InProgressPart {
+    const processingTimeMs = this.#context.clock.nowMs()
+    const watermarkMs = this.#context.currentWatermarkMs()
+    const bucket = this.#options.buckets(value, { timestampMs, processingTimeMs, watermarkMs })
+    let part = this.#parts.get(bucket)
+    if (part === undefined) {
+      const id = { subtask: this.#context.task.subtaskIndex, count: this.#nextCount++ }
+      part = this.#begin(this.#placeOf(checkBucket(bucket), id))
+    }
+    this.#last = part
+    return part
+  }
+
+  #begin(place: PartPlace, restoredBytes?: number): InProgressPart {
+    const { fileSystem } = this.#options
+    const part = new InProgressPart(fileSystem, place, this.#context.clock.nowMs(), this.#listener, restoredBytes)
+    this.#parts.set(place.bucket, part)
+    if (restoredBytes === undefined) this.#changedNames.add(place.directory)
+    return part
+  }
+
+  #seal(part: InProgressPart): void {
+    const { directory, bucket, id } = part.place
+    const { naming } = this.#options
+    this.#sealed.push({
+      directory,
+      hiddenName: partName(naming, id, 'inprogress'),
+      name: partName(naming, id, 'published'),
+    })
+    const sealing = part.seal()
+    // Whoever waits for it sees the failure; nobody may wait for it any more where the task ends before.
+    sealing.catch(() => {})
+    this.#sealing.push(sealing)
+    this.#parts.delete(bucket)
+    if (this.#last === part) this.#last = undefined
+  }
+
+  #placeOf(bucket: string, id: PartId): PartPlace {
+    const { naming, directory: root } = this.#options
+    const directory = bucket === '' ? root : `${root}/${bucket}`
+    const hiddenPath = `${directory}/${partName(naming, id, 'inprogress')}`
+    return { id, bucket, directory, hiddenPath, path: `${directory}/${partName(naming, id, 'published')}` }
+  }
+
+  /** Goes on with an open part of the checkpoint. A bucket that has one already gets it as a finished one. */
+  async #resume({ bucket, id, bytes }: PartWriterState['openParts'][number]): Promise<void> {
+    const { fileSystem } = this.#options
+    const place = this.#placeOf(bucket, id)
+    if ((await fileSystem.stat(place.hiddenPath)) === undefined) await this.#takeBack(place)
+    const found = await fileSystem.stat(place.hiddenPath)
+    if (found === undefined || found.bytes < bytes) {
+      const message = `${place.hiddenPath} must hold ${bytes} bytes of the checkpoint, found ${found?.bytes ?? 'no file'}`
+      throw new MillraceError('MR_SINK_FAILED', message, { context: { file: place.hiddenPath } })
+    }
+    if (found.bytes > bytes) await fileSystem.truncate(place.hiddenPath, bytes)
+    const before = this.#parts.get(bucket)
+    if (before !== undefined) this.#seal(before)
+    this.#begin(place, bytes)
+  }
+
+  /** A later checkpoint had published the part. */
+  async #takeBack(place: PartPlace): Promise<void> {
+    const { fileSystem } = this.#options
+    if ((await fileSystem.stat(place.path)) === undefined) return
+    await fileSystem.rename(place.path, place.hiddenPath)
+    this.#changedNames.add(place.directory)
+  }
+
+  async #clearAfterCheckpoint(): Promise<void> {
+    const { fileSystem, directory, naming } = this.#options
+    const { subtaskIndex, parallelism } = this.#context.task
+    const limits = new Map<number, number>()
+    for (const { subtask, nextCount } of this.#restored) {
+      // Parts of another subtask that runs are its own business: it may be beginning new ones.
+      if (subtask === subtaskIndex || subtask >= parallelism) limits.set(subtask, nextCount)
+    }
+    this.#nextCount = limits.get(subtaskIndex) ?? 0
+    for (const { directory: place, name } of await walkDirectory(fileSystem, directory)) {
+      const part = parsePartName(naming, name)
+      if (part === undefined) continue
+      const isAfter = part.count >= (limits.get(part.subtask) ?? Number.POSITIVE_INFINITY)
+      if (isAfter && part.stage === 'inprogress') await fileSystem.unlink(`${place}/${name}`)
+      else if (isAfter && part.stage === 'published') {
+        await fileSystem.rename(`${place}/${name}`, `${place}/${partName(naming, part, 'superseded')}`)
+        this.#changedNames.add(place)
+      }
+      if (part.subtask === subtaskIndex) this.#nextCount = Math.max(this.#nextCount, part.count + 1)
+    }
+  }
+
+  #begun(bytes: number): void {
+    this.#operations++
+    this.#underWayBytes += bytes
+    if (!this.#isClosed) this.#hold ??= this.#context.holdAsync()
+  }
+
+  #ended(bytes: number): void {
+    const wasFull = this.isFull()
+    this.#operations--
+    this.#underWayBytes -= bytes
+    if (this.#isClosed) return
+    if (wasFull && !this.isFull()) this.#context.post(() => {})
+    if (this.#operations > 0) return
+    this.#hold?.release()
+    this.#hold = undefined
+  }
+
+  #fail(path: string, error: unknown): void {
+    if (this.#failure !== undefined || this.#isClosed) return
+    const failure = sinkError(path, error)
+    this.#failure = failure
+    this.#context.post(() => {
+      throw failure
+    })
+  }
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/'))
+}

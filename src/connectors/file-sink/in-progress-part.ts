@@ -1,0 +1,141 @@
+/**
+ * One part file while it is written in exactly-once mode. Lines are gathered, and handed to the file system in chunks, one
+ * after the other, off the slot's thread.
+ *
+ * Invariants
+ * 1. `bytes` counts what has been handed over, written or not; the file's content is always a prefix of that.
+ * 2. `sync` resolves when everything handed over before the call is durable.
+ */
+import type { FileHandle, FileSystem } from '../../common/file-system.ts'
+import type { PartId } from './part-name.ts'
+
+/** UTF-16 units gathered before they are handed over. */
+const chunkCharsMax = 256 << 10
+
+export interface PartPlace {
+  readonly id: PartId
+  readonly bucket: string
+  /** Absolute. */
+  readonly directory: string
+  readonly hiddenPath: string
+  readonly path: string
+}
+
+/** Told of what is under way, so that the writer can say that it is full. */
+export interface PartListener {
+  begun(bytes: number): void
+  ended(bytes: number): void
+  failed(path: string, error: unknown): void
+}
+
+export class InProgressPart {
+  readonly place: PartPlace
+  readonly createdMs: number
+  /** When the last lines were handed over at a checkpoint, or the part was begun. */
+  lastWriteMs: number
+  /** No line has been added and none was restored. */
+  isEmpty: boolean
+  readonly #listener: PartListener
+  #lines: string[] = []
+  #chars = 0
+  /** Lines were added since `markActivity`. */
+  #isActive = false
+  #bytes: number
+  #tail: Promise<FileHandle>
+
+  /** `restoredBytes`: the file exists and goes on after so many bytes. */
+  constructor(fileSystem: FileSystem, place: PartPlace, nowMs: number, listener: PartListener, restoredBytes?: number) {
+    this.place = place
+    this.createdMs = nowMs
+    this.lastWriteMs = nowMs
+    this.isEmpty = (restoredBytes ?? 0) === 0
+    this.#bytes = restoredBytes ?? 0
+    this.#listener = listener
+    // The listener is told of failures: nobody may be waiting for the tail.
+    this.#tail = this.#run(0, openPart(fileSystem, place, restoredBytes))
+    this.#tail.catch(() => {})
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** About: what is gathered counts a byte a character. */
+  get sizeSoFar(): number {
+    return this.#bytes + this.#chars
+  }
+
+  add(line: string): void {
+    this.isEmpty = false
+    this.#isActive = true
+    this.#lines.push(line)
+    this.#chars += line.length + 1
+    if (this.#chars >= chunkCharsMax) this.handOver()
+  }
+
+  markActivity(nowMs: number): void {
+    if (this.#isActive) this.lastWriteMs = nowMs
+    this.#isActive = false
+  }
+
+  handOver(): void {
+    if (this.#lines.length === 0) return
+    this.#lines.push('')
+    const bytes = Buffer.from(this.#lines.join('\n'), 'utf8')
+    this.#lines = []
+    this.#chars = 0
+    this.#bytes += bytes.length
+    this.#then(bytes.length, (handle) => handle.write(bytes))
+  }
+
+  /** Makes what was handed over durable. */
+  async sync(): Promise<void> {
+    this.#then(0, (handle) => handle.sync())
+    await this.#tail
+  }
+
+  /** Makes everything durable and closes the file. */
+  async seal(): Promise<void> {
+    this.handOver()
+    this.#then(0, async (handle) => {
+      await handle.sync()
+      await handle.close()
+    })
+    await this.#tail
+  }
+
+  /** Closes the file as it is; what is under way may or may not be in it. */
+  async abandon(): Promise<void> {
+    await this.#tail.then((handle) => handle.close()).catch(() => {})
+  }
+
+  #then(bytes: number, act: (handle: FileHandle) => Promise<void>): void {
+    const before = this.#tail
+    this.#tail = this.#run(
+      bytes,
+      before.then(async (handle) => {
+        await act(handle)
+        return handle
+      }),
+    )
+    this.#tail.catch(() => {})
+  }
+
+  async #run(bytes: number, work: Promise<FileHandle>): Promise<FileHandle> {
+    this.#listener.begun(bytes)
+    try {
+      return await work
+    } catch (error) {
+      this.#listener.failed(this.place.hiddenPath, error)
+      throw error
+    } finally {
+      this.#listener.ended(bytes)
+    }
+  }
+}
+
+async function openPart(fileSystem: FileSystem, place: PartPlace, restoredBytes?: number): Promise<FileHandle> {
+  if (restoredBytes !== undefined) return await fileSystem.open(place.hiddenPath, 'append')
+  await fileSystem.makeDirectory(place.directory)
+  return await fileSystem.open(place.hiddenPath, 'exclusive')
+}

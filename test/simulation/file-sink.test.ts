@@ -1,0 +1,142 @@
+/**
+ * The exactly-once file sink against power cuts: seeded schedules of writes and checkpoints on a disk that forgets what was
+ * not synced, tears writes and dies in any operation; restored at changing parallelism, sometimes from an older checkpoint.
+ * Whatever happens, in the end the visible files hold every record exactly once.
+ */
+import { expect, it } from 'vitest'
+import type { CommittableBatch } from '../../src/checkpoint/checkpoint-metadata.ts'
+import { SinkCommitter } from '../../src/checkpoint/sink-committer.ts'
+import { noTimestamp } from '../../src/common/limits.ts'
+import { type Prng, prng } from '../../src/common/prng.ts'
+import type { PendingPart } from '../../src/connectors/file-sink/part-committer.ts'
+import { walkDirectory } from '../../src/connectors/file-sink/walk-directory.ts'
+import { fileSink } from '../../src/connectors/index.ts'
+import { ForgetfulDisk } from '../../src/testing/forgetful-disk.ts'
+import { connectorContext } from '../support/connector-context.ts'
+
+const recordsTotal = 120
+const directory = '/data/out'
+
+interface Checkpoint {
+  readonly id: number
+  /** Records that were written before it. */
+  readonly position: number
+  /** By subtask. */
+  readonly states: readonly (readonly unknown[])[]
+  readonly committables: readonly (readonly CommittableBatch[])[]
+}
+
+/** One life of the process: from a checkpoint (or the start) until the power is cut, or to the end. */
+async function live(
+  random: Prng,
+  disk: ForgetfulDisk,
+  completed: Checkpoint[],
+  options: { readonly from: Checkpoint | undefined; readonly parallelism: number | undefined },
+): Promise<void> {
+  const { from } = options
+  const parallelism = options.parallelism ?? 1 + random.nextBelow(3)
+  const sink = fileSink<number>(directory, {
+    fileSystem: disk,
+    buckets: (value) => (value % 3 === 0 ? '' : `bucket-${value % 3}`),
+    rolling: { bytesMax: 1 + random.nextBelow(60), onCheckpoint: random.nextBelow(2) === 0 },
+  })
+  await sink.prepare?.({ parallelism, isRestored: from !== undefined, checkpointsEnabled: true })
+  const subtasks = Array.from({ length: parallelism }, (_, subtaskIndex) => {
+    const context = connectorContext({ subtaskIndex, parallelism })
+    context.settings.set('execution.checkpointing.interval', '1 s')
+    const committer = new SinkCommitter<PendingPart>(sink.createCommitter!(context), { sinkName: 'out', retries: 0 })
+    return { writer: sink.createWriter(context), committer }
+  })
+  const dealt = <V>(lists: readonly (readonly V[])[], subtask: number): V[] =>
+    lists.flatMap((list, i) => (i % parallelism === subtask ? list : []))
+  const opened = await Promise.allSettled(
+    subtasks.map(async ({ writer, committer }, i) => {
+      if (from !== undefined) {
+        await committer.restore(structuredClone(dealt(from.committables, i)))
+        writer.restoreState?.(structuredClone(dealt(from.states, i)) as never)
+      }
+      await writer.open?.()
+    }),
+  )
+  for (const result of opened) if (result.status === 'rejected') throw result.reason
+  let position = from?.position ?? 0
+  let id = (from?.id ?? 0) + 1
+  for (;;) {
+    const isLast = position === recordsTotal
+    const count = Math.min(recordsTotal - position, random.nextBelow(25))
+    for (let i = 0; i < count; i++) {
+      subtasks[random.nextBelow(parallelism)]!.writer.write(position++, noTimestamp)
+      if (random.nextBelow(4) === 0) await Promise.resolve()
+    }
+    const taken = await Promise.allSettled(
+      subtasks.map(async ({ writer, committer }) => {
+        writer.flush(isLast)
+        const prepared = writer.prepareCommit!()
+        const states = structuredClone(writer.snapshotState!(id))
+        committer.add(id, await prepared)
+        return { states, committables: structuredClone(committer.snapshot()) }
+      }),
+    )
+    for (const result of taken) if (result.status === 'rejected') throw result.reason
+    const parts = taken.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+    const checkpoint = {
+      id,
+      position,
+      states: parts.map(({ states }) => states),
+      committables: parts.map(({ committables }) => committables),
+    }
+    completed.push(checkpoint)
+    for (const { committer } of subtasks) await committer.commitUpTo(id)
+    id++
+    if (isLast) break
+  }
+  for (const { writer } of subtasks) await writer.close?.()
+  await sink.commitJob?.()
+}
+
+async function run(seed: number, fallsBack: boolean): Promise<void> {
+  const random = prng(seed)
+  let disk = new ForgetfulDisk({ seed, slowTurnsMax: random.nextBelow(4) })
+  await disk.makeDirectory('/data')
+  await disk.syncDirectory('/')
+  const completed: Checkpoint[] = []
+  // A part that a later checkpoint published is only known to the subtask that wrote it.
+  const parallelism = fallsBack ? 1 + random.nextBelow(3) : undefined
+  for (let life = 0; ; life++) {
+    if (life < 6) disk.powerCutAt = disk.operations + 1 + random.nextBelow(250)
+    try {
+      const back = fallsBack && random.nextBelow(3) === 0 ? 1 : 0
+      const from = completed.at(-1 - back) ?? completed.at(-1)
+      completed.length = from === undefined ? 0 : completed.indexOf(from) + 1
+      await live(random, disk, completed, { from, parallelism })
+      break
+    } catch (error) {
+      if (disk.operations < disk.powerCutAt) throw error
+      disk = disk.crash({ seed: random.nextUint32(), slowTurnsMax: random.nextBelow(4) })
+    }
+  }
+  disk.powerCutAt = Number.POSITIVE_INFINITY
+  const files = await walkDirectory(disk, directory)
+  expect(files.filter(({ name }) => name.startsWith('.'))).toEqual([])
+  const contents = await Promise.all(
+    files.map(async (file) => Buffer.from(await disk.readFile(`${file.directory}/${file.name}`)).toString()),
+  )
+  const found = contents.flatMap((content) => content.split('\n').slice(0, -1).map(Number))
+  expect(found.toSorted((a, b) => a - b)).toEqual(Array.from({ length: recordsTotal }, (_, i) => i))
+}
+
+const isFull = process.env['MILLRACE_FULL'] !== undefined
+const seeds = isFull ? 5000 : 100
+
+async function runAll(fallsBack: boolean): Promise<void> {
+  const first = Number(process.env['SEED'] ?? 1)
+  for (let seed = first; seed < first + seeds; seed++) {
+    await run(seed, fallsBack).catch((error: unknown) => {
+      throw new Error(`seed ${seed}`, { cause: error })
+    })
+  }
+}
+
+it('holds every record once after power cuts, at changing parallelism', { timeout: 600_000 }, () => runAll(false))
+
+it('holds every record once where an older checkpoint is restored', { timeout: 600_000 }, () => runAll(true))

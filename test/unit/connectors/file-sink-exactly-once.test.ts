@@ -1,0 +1,274 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { noTimestamp } from '../../../src/common/limits.ts'
+import { fileSink, type FileSinkOptions } from '../../../src/connectors/index.ts'
+import type { CommitRequest, SinkWriter } from '../../../src/connectors/sink.ts'
+import { type ConnectorContext, connectorContext } from '../../support/connector-context.ts'
+import { temporaryDirectory } from '../../support/temporary-directory.ts'
+
+const starting = { parallelism: 1, isRestored: false, checkpointsEnabled: true }
+
+function checkpointed(task: Parameters<typeof connectorContext>[0] = {}): ConnectorContext {
+  const context = connectorContext(task)
+  context.settings.set('execution.checkpointing.interval', '1 s')
+  return context
+}
+
+async function start<T>(directory: string, options: FileSinkOptions<T> = {}, context = checkpointed()) {
+  const sink = fileSink<T>(directory, options)
+  await sink.prepare?.(starting)
+  const writer = sink.createWriter(context)
+  await writer.open?.()
+  return { sink, writer, committer: sink.createCommitter?.(context), context }
+}
+
+/** What a checkpoint takes of a writer; not yet committed. */
+async function checkpoint<T, C, S>(writer: SinkWriter<T, C, S>, endOfInput = false) {
+  writer.flush(endOfInput)
+  const prepared = writer.prepareCommit?.()
+  const states = structuredClone(writer.snapshotState?.(1) ?? [])
+  return { states, committables: structuredClone([...((await prepared) ?? [])]) }
+}
+
+async function commit<C>(committer: { commit(r: readonly CommitRequest<C>[]): Promise<void> } | undefined, list: C[]) {
+  const verdicts: string[] = []
+  await committer?.commit(
+    list.map((committable) => ({
+      committable,
+      numberOfRetries: 0,
+      retryLater: () => void verdicts.push('retry'),
+      signalAlreadyCommitted: () => void verdicts.push('already'),
+      signalFailedWithKnownReason: (reason) => void verdicts.push(String(reason)),
+    })),
+  )
+  return verdicts
+}
+
+const write = <T>(writer: { write(value: T, timestampMs: number): void }, ...values: T[]): void => {
+  for (const value of values) writer.write(value, noTimestamp)
+}
+
+const visible = (directory: string): Record<string, string> =>
+  Object.fromEntries(
+    readdirSync(directory, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && !entry.name.startsWith('.'))
+      .map((entry) => [
+        join(entry.parentPath, entry.name).slice(directory.length + 1),
+        readFileSync(join(entry.parentPath, entry.name), 'utf8'),
+      ]),
+  )
+const hidden = (directory: string): string[] => readdirSync(directory).filter((name) => name.startsWith('.'))
+
+describe('fileSink with checkpoints', () => {
+  it('shows a part when it is finished and its checkpoint is complete, not before', async () => {
+    const directory = join(temporaryDirectory(), 'out')
+    const { writer, committer, sink } = await start<string>(directory, { rolling: { onCheckpoint: true } })
+    write(writer, 'a', 'é')
+    expect(visible(directory)).toEqual({})
+    const { committables } = await checkpoint(writer)
+    expect(visible(directory)).toEqual({})
+    await commit(committer, committables)
+    expect(visible(directory)).toEqual({ 'part-0-0': 'a\né\n' })
+    write(writer, 'b')
+    await commit(committer, (await checkpoint(writer, true)).committables)
+    await sink.commitJob?.()
+    expect(visible(directory)).toEqual({ 'part-0-0': 'a\né\n', 'part-0-1': 'b\n' })
+    expect(hidden(directory)).toEqual([])
+    await writer.close?.()
+  })
+
+  it('keeps a part open over checkpoints until the policy finishes it', async () => {
+    const directory = join(temporaryDirectory(), 'out')
+    const { writer, context } = await start<string>(directory, {
+      rolling: { intervalMs: 1000, inactivityMs: 400, bytesMax: 6 },
+    })
+    const finished = async () => (await checkpoint(writer)).committables.map(({ name }) => name)
+    write(writer, 'a')
+    expect(await finished()).toEqual([])
+    context.nowMs = 399
+    expect(await finished()).toEqual([])
+    context.nowMs = 400
+    expect(await finished()).toEqual(['part-0-0'])
+    for (let i = 0; i < 4; i++) {
+      write(writer, '')
+      context.nowMs += 300
+      expect(await finished()).toEqual(i < 3 ? [] : ['part-0-1'])
+    }
+    write(writer, 'large', 'x')
+    expect(await finished()).toEqual(['part-0-2'])
+    await writer.close?.()
+  })
+
+  it('goes on with an open part after a crash, cut back to the checkpoint', async () => {
+    const directory = join(temporaryDirectory(), 'out')
+    const first = await start<string>(directory)
+    write(first.writer, 'a', 'b')
+    const { states } = await checkpoint(first.writer)
+    write(first.writer, 'lost')
+    await checkpoint(first.writer)
+    await first.writer.close?.()
+    const { writer, committer } = restore(directory, states)
+    await writer.open?.()
+    write(writer, 'c')
+    await commit(committer, (await checkpoint(writer, true)).committables)
+    expect(visible(directory)).toEqual({ 'part-0-0': 'a\nb\nc\n' })
+    await writer.close?.()
+  })
+
+  const restore = (directory: string, states: readonly unknown[], options: FileSinkOptions<string> = {}, task = {}) => {
+    const context = checkpointed(task)
+    const sink = fileSink<string>(directory, options)
+    const writer = sink.createWriter(context)
+    writer.restoreState?.(states as never)
+    return { writer, committer: sink.createCommitter?.(context), context, sink }
+  }
+
+  it('removes parts begun after the checkpoint, and takes back what a later one had published', async () => {
+    const directory = join(temporaryDirectory(), 'out')
+    const options = { rolling: { onCheckpoint: true } }
+    const first = await start<string>(directory, { rolling: { bytesMax: 4 } })
+    write(first.writer, 'a')
+    const { states } = await checkpoint(first.writer)
+    write(first.writer, 'bcdef', 'published', 'hidden')
+    const later = await checkpoint(first.writer)
+    await commit(first.committer, later.committables.slice(0, 2))
+    await first.writer.close?.()
+    expect(Object.keys(visible(directory))).toEqual(['part-0-0', 'part-0-1'])
+    const { writer, committer, sink } = restore(directory, states, options)
+    await sink.prepare?.({ ...starting, isRestored: true })
+    await writer.open?.()
+    expect(visible(directory)).toEqual({})
+    write(writer, 'z')
+    await commit(committer, (await checkpoint(writer, true)).committables)
+    await sink.commitJob?.()
+    expect(visible(directory)).toEqual({ 'part-0-0': 'a\nz\n' })
+    expect(hidden(directory)).toEqual([])
+    await writer.close?.()
+  })
+
+  it('goes on with parts of subtasks that are no more, one open part a bucket', async () => {
+    const directory = join(temporaryDirectory(), 'out')
+    const states: unknown[] = []
+    for (const subtaskIndex of [0, 1, 2]) {
+      const context = checkpointed({ subtaskIndex, parallelism: 3 })
+      const { writer } =
+        subtaskIndex === 0 ? await start<string>(directory, {}, context) : await join2(directory, context)
+      write(writer, `of ${subtaskIndex}`)
+      states.push(...(await checkpoint(writer)).states)
+      await writer.close?.()
+    }
+    const { writer, committer } = restore(directory, states)
+    await writer.open?.()
+    write(writer, 'one')
+    await commit(committer, (await checkpoint(writer, true)).committables)
+    expect(visible(directory)).toEqual({ 'part-0-0': 'of 0\n', 'part-1-0': 'of 1\n', 'part-2-0': 'of 2\none\n' })
+    await writer.close?.()
+  })
+
+  async function join2(directory: string, context: ConnectorContext) {
+    const writer = fileSink<string>(directory).createWriter(context)
+    await writer.open?.()
+    return { writer }
+  }
+
+  it('commits again what was committed before', async () => {
+    const directory = join(temporaryDirectory(), 'out')
+    const { writer, committer } = await start<string>(directory)
+    write(writer, 'a')
+    const { committables } = await checkpoint(writer, true)
+    expect(await commit(committer, committables)).toEqual([])
+    expect(await commit(committer, committables)).toEqual(['already'])
+    const [one] = committables
+    const lost = { ...one!, name: 'part-9-9', hiddenName: '.part-9-9.inprogress' }
+    expect(await commit(committer, [lost])).toEqual([expect.stringContaining('part-9-9')])
+    await writer.close?.()
+  })
+
+  it('uses no name twice, whatever lies in the directory', async () => {
+    const directory = join(temporaryDirectory(), 'out')
+    mkdirSync(join(directory, 'b'), { recursive: true })
+    const { writer, committer } = restore(directory, [])
+    writeFileSync(join(directory, 'part-0-7'), 'old')
+    writeFileSync(join(directory, 'b', '.part-0-9.inprogress'), 'old')
+    await writer.open?.()
+    write(writer, 'a')
+    await commit(committer, (await checkpoint(writer, true)).committables)
+    expect(visible(directory)).toEqual({ 'part-0-7': 'old', 'part-0-10': 'a\n' })
+    await writer.close?.()
+  })
+
+  it('writes buckets, with a header in each CSV part', async () => {
+    const directory = join(temporaryDirectory(), 'out')
+    const options = { format: 'csv', buckets: (row: { k: string }) => `k=${row.k}`, partSuffix: '.csv' } as const
+    const { writer, committer } = await start<{ k: string; n: number }>(directory, options)
+    write(writer, { k: 'a', n: 1 }, { k: 'b', n: 2 }, { k: 'a', n: 3 })
+    const { states } = await checkpoint(writer)
+    expect(states[0]?.openParts).toHaveLength(2)
+    write(writer, { k: 'b', n: 4 })
+    await commit(committer, (await checkpoint(writer, true)).committables)
+    expect(visible(directory)).toEqual({
+      'k=a/part-0-0.csv': 'k,n\na,1\na,3\n',
+      'k=b/part-0-1.csv': 'k,n\nb,2\nb,4\n',
+    })
+    await writer.close?.()
+  })
+
+  it('says that it is full while much is under way, and wakes the task', async () => {
+    const directory = join(temporaryDirectory(), 'out')
+    const { writer, context } = await start<string>(directory)
+    const line = 'x'.repeat(100_000)
+    let count = 0
+    while (writer.isFull?.() !== true) {
+      write(writer, line)
+      count++
+    }
+    expect(count).toBeLessThan(200)
+    expect(context.holds).toBe(1)
+    while (writer.isFull?.() === true) await context.mailPosted()
+    const { committables } = await checkpoint(writer, true)
+    expect(committables).toHaveLength(1)
+    await writer.close?.()
+    expect(context.holds).toBe(0)
+  })
+
+  it('refuses visible files at the start, or removes them; leavings of a run without a checkpoint go', async () => {
+    const directory = join(temporaryDirectory(), 'out')
+    const first = await start<string>(directory)
+    write(first.writer, 'a')
+    await checkpoint(first.writer)
+    await first.writer.close?.()
+    expect(hidden(directory)).toEqual(['.part-0-0.inprogress'])
+    const second = await start<string>(directory)
+    expect(hidden(directory)).toEqual([])
+    write(second.writer, 'b')
+    await commit(second.committer, (await checkpoint(second.writer, true)).committables)
+    await expect(start<string>(directory)).rejects.toMatchObject({ code: 'MR_SINK_EXISTS' })
+    await start<string>(directory, { overwrite: true })
+    expect(visible(directory)).toEqual({})
+  })
+
+  it('keeps what a restored job needs, where the job fails', async () => {
+    const directory = join(temporaryDirectory(), 'out')
+    const { writer, sink } = await start<string>(directory)
+    write(writer, 'a')
+    await checkpoint(writer)
+    await writer.close?.()
+    await sink.abortJob?.()
+    await fileSink<string>(directory).prepare?.({ ...starting, isRestored: true })
+    expect(hidden(directory)).toEqual(['.part-0-0.inprogress'])
+  })
+
+  it('names the part where the checkpoint does not fit the disk', async () => {
+    const directory = join(temporaryDirectory(), 'out')
+    const { writer } = await start<string>(directory)
+    write(writer, 'abc')
+    const { states } = await checkpoint(writer)
+    await writer.close?.()
+    writeFileSync(join(directory, '.part-0-0.inprogress'), 'a')
+    await expect(restore(directory, states).writer.open?.()).rejects.toMatchObject({
+      code: 'MR_SINK_FAILED',
+      message: expect.stringContaining('must hold 4 bytes of the checkpoint, found 1'),
+    })
+  })
+})
