@@ -1,4 +1,5 @@
 /** `millrace list | cancel | stop | savepoint | checkpoint`, against jobs that run in other processes. */
+import { systemClock } from '../common/clock.ts'
 import { resolve } from 'node:path'
 import { ask, findJob, type ReachableJob, runningJobs } from './control-client.ts'
 import type { ControlRequest, ControlResponse } from './control-protocol.ts'
@@ -18,7 +19,7 @@ export async function list({ json = false }: ControlFlags): Promise<string> {
 
 function line(job: ReachableJob): string {
   const directory = job.jobDir === undefined ? '' : `  ${job.jobDir}`
-  const since = duration(Date.now() - job.startedMs)
+  const since = duration(systemClock.nowMs() - job.startedMs)
   return `${job.jobId}  ${job.jobName}  ${job.status}  ${since}  ${count(job.recordsRead)} records${directory}`
 }
 

@@ -1,4 +1,5 @@
 /** The end of the control socket that a running job holds. Thread: the coordinator's; cold. */
+import { systemClock } from '../common/clock.ts'
 import { rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { join, resolve } from 'node:path'
@@ -23,7 +24,7 @@ export class ControlServer {
   readonly #controls: JobControls
   readonly #job: JobIdentity
   readonly #jobDir: string | undefined
-  readonly #startedMs = Date.now()
+  readonly #startedMs = systemClock.nowMs()
   readonly #path = join(controlDirectory(), `${process.pid}-${opened++}${socketSuffix}`)
   readonly #connections = new Set<Socket>()
   readonly #server: Server
