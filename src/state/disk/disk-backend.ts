@@ -43,6 +43,7 @@ export type OpenStore = (directory: string) => DiskStore
 const frontBytesDefault = 128 * 1024 * 1024
 /** Where an engine cannot be waited for on this thread, so much more than the limit is borne. */
 const overdraftFactor = 8
+const overdraftBytesMin = 16 * 1024 * 1024
 /** A freeze that gains less than this is not worth a table file. */
 const freezeBytesMin = 48 * 1024
 
@@ -156,10 +157,11 @@ export class DiskBackend extends KeyedBackendBase {
   /** Another generation would be too much: the disk has to take what it was given first. */
   #catchUp(): void {
     if (this.store.waitForBegun !== undefined) return this.queue.drainNow()
-    if (this.memory.usedBytes < this.memory.limitBytes * overdraftFactor) return
+    const bytesMax = Math.max(this.memory.limitBytes * overdraftFactor, overdraftBytesMin)
+    if (this.memory.usedBytes < bytesMax) return
     throw new MillraceError(
       'MR_STATE_OVER_BUDGET',
-      `state waits to be written to disk: ${this.memory.usedBytes} bytes, ${overdraftFactor} times its memory`,
+      `${this.memory.usedBytes} bytes of state wait to be written to disk, of a memory of ${this.memory.limitBytes}`,
     )
   }
 

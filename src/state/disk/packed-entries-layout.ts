@@ -80,13 +80,14 @@ export class PackedEntriesWriter {
   }
 }
 
-/** Walks over packed puts and deletes in place. */
+/** Walks over packed entries in place. Of a range, `value` is the end key. */
 export class PackedEntriesReader {
   keyStart = 0
   keyEnd = 0
   valueStart = 0
   valueEnd = 0
   isDelete = false
+  isRange = false
   readonly #view: DataView
   readonly #bytes: number
   #at = 0
@@ -99,12 +100,14 @@ export class PackedEntriesReader {
   next(): boolean {
     if (this.#at >= this.#bytes) return false
     const keyBytes = this.#view.getUint32(this.#at, true)
-    const valueBytes = this.#view.getUint32(this.#at + 4, true)
-    this.isDelete = valueBytes === tombstone
+    const valueField = this.#view.getUint32(this.#at + 4, true)
+    this.isDelete = valueField === tombstone
+    this.isRange = valueField === rangeTombstone
     this.keyStart = this.#at + headerBytes
     this.keyEnd = this.keyStart + keyBytes
-    this.valueStart = this.keyEnd
-    this.valueEnd = this.valueStart + (this.isDelete ? 0 : valueBytes)
+    this.valueStart = this.isRange ? this.keyEnd + 4 : this.keyEnd
+    const valueBytes = this.isDelete ? 0 : this.isRange ? this.#view.getUint32(this.keyEnd, true) : valueField
+    this.valueEnd = this.valueStart + valueBytes
     this.#at = this.valueEnd
     return true
   }

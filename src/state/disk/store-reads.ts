@@ -12,6 +12,7 @@ import { FrontTable } from './front-table.ts'
 
 /** Keys of one native call: it stays under 10 ms even where every key costs a read of the disk cache. */
 const keysPerCall = 1024
+const sampleKeys = 64
 /** Rough memory of a clean entry. */
 const entryBytes = 64
 /** Clean tables smaller than this are not worth giving up. */
@@ -47,6 +48,7 @@ export class StoreReads {
 
   /** Reads those of the keys that no tier knows. Afterwards each is known in memory, until room is needed. */
   prefetch(table: DiskTable, keys: ArrayLike<unknown>, count: number, groupOf: (key: unknown) => number): void {
+    if (isHot(table, keys, count)) return
     this.#makeRoom(count)
     const clean = (table.clean ??= new FrontTable(table.cell.holdsNumbers))
     let pending = 0
@@ -111,6 +113,16 @@ export class StoreReads {
       largest.account(memory)
     }
   }
+}
+
+/** A sample of the keys is at hand: asking for every key would cost more than the few that are missing. */
+function isHot(table: DiskTable, keys: ArrayLike<unknown>, count: number): boolean {
+  const step = Math.max(1, Math.floor(count / sampleKeys))
+  for (let i = 0; i < count; i += step) {
+    const key = keys[i]
+    if (key !== null && key !== undefined && table.active.find(key) < 0) return false
+  }
+  return true
 }
 
 function isKnown(table: DiskTable, clean: FrontTable, key: unknown): boolean {
