@@ -29,6 +29,8 @@ export abstract class BlockDecoder {
   stride = 0
   /** Rows to read. */
   count = 0
+  /** Rows of the block that are skipped. */
+  firstRow = 0
   hasTimes = false
   times = 0
   slots = 0
@@ -57,7 +59,7 @@ export abstract class BlockDecoder {
   }
 
   abstract place(): void
-  /** Generated: moves the columns' indices on by `this.firstRow` rows. */
+  /** Generated: moves the columns' indices on by some rows. */
   protected abstract skip(rows: number): void
   /** Generated: a new value per call, owned by the caller. */
   abstract read(index: number): unknown
@@ -75,6 +77,7 @@ export abstract class BlockDecoder {
     this.hasTimes = (flags & Flag.EventTimes) !== 0
     this.place()
     this.count = rows - firstRow
+    this.firstRow = firstRow
     if (this.layout.textSlots > 0) this.#openText(start, rows, flags)
     if (this.layout.heapSlots > 0) this.#openHeap(start)
     if (firstRow > 0) this.skip(firstRow)

@@ -136,29 +136,32 @@ export abstract class BlockEncoder implements RecordSink {
 
   /**
    * Ends the block and returns its bytes, a multiple of 8; -1 where its text turned out wide and does not fit: then
-   * call sealToBytes. `isPartial`: reserved rows that stayed empty are squeezed out.
+   * call sealToBytes. Reserved rows that stayed empty are squeezed out where they are many.
    */
-  seal(isPartial: boolean): number {
+  seal(): number {
     const text = this.#joinedText()
-    const isWide = text.length > 0 && !isNarrow(text)
-    this.unitBytes = isWide ? 2 : 1
+    if (this.count * 2 < this.stride) this.#squeeze()
     const definitionBytes = this.layout.heapSlots > 0 ? this.generic.definitionBytes : 0
-    const textBytes = text.length * this.unitBytes
-    if (textBytes + this.heapEnd + definitionBytes > this.varLimit) return -1
+    const spaceBytes = this.varLimit - this.heapEnd - definitionBytes
+    const textBytes = writeText(text, this.u8, this.fixedEnd, spaceBytes)
+    if (textBytes < 0) {
+      this.unitBytes = 2
+      return -1
+    }
+    this.unitBytes = textBytes > text.length ? 2 : 1
     if (this.count > 0) this.#varBytesPerRow = ((textBytes + this.heapEnd + definitionBytes) / this.count) * 1.02
-    if (isPartial && this.count * 2 < this.stride) this.#squeeze()
-    return this.#finish(text, isWide, this.u8, this.i32, this.start)
+    return this.#finish(text.length, textBytes, this.u8, this.i32, this.start)
   }
 
   /** Ends the block as private bytes of its own, whatever their number. */
   sealToBytes(): Uint8Array {
     const text = this.#joinedText()
-    const isWide = text.length > 0 && !isNarrow(text)
     const fixed = this.fixedEnd - this.start
     const definitionBytes = this.layout.heapSlots > 0 ? this.generic.definitionBytes : 0
-    const views = privateViews(fixed + text.length * (isWide ? 2 : 1) + this.heapEnd + definitionBytes + 8)
+    const views = privateViews(fixed + text.length * 2 + this.heapEnd + definitionBytes + 16)
     views.u8.set(this.u8.subarray(this.start, this.fixedEnd))
-    const bytes = this.#finish(text, isWide, views.u8, views.i32, 0)
+    const textBytes = writeText(text, views.u8, fixed, Infinity)
+    const bytes = this.#finish(text.length, textBytes, views.u8, views.i32, 0)
     return new Uint8Array(views.u8.buffer, 0, bytes)
   }
 
@@ -179,15 +182,15 @@ export abstract class BlockEncoder implements RecordSink {
       to += used
     }
     this.stride = stride
+    this.varLimit += this.fixedEnd - to
     this.fixedEnd = to
   }
 
-  /** Writes text, heap, definitions and header behind (before) the columns at `start`. */
-  #finish(text: string, isWide: boolean, u8: MemoryViews['u8'], i32: Int32Array, start: number): number {
+  /** Writes heap, definitions and header around columns and text, which are at `start` already. */
+  #finish(units: number, textBytes: number, u8: MemoryViews['u8'], i32: Int32Array, start: number): number {
     const textStart = start + (this.fixedEnd - this.start)
-    let at = textStart
-    if (text.length > 0) at += isWide ? u8.ucs2Write(text, at) : u8.latin1Write(text, at)
-    const heapStart = at
+    const heapStart = textStart + textBytes
+    let at = heapStart
     let definitionBytes = 0
     if (this.layout.heapSlots > 0) {
       u8.set(this.heap.buffer.subarray(0, this.heapEnd), at)
@@ -202,9 +205,9 @@ export abstract class BlockEncoder implements RecordSink {
     const header = start / 4
     i32[header + Header.Rows] = this.count
     i32[header + Header.Stride] = this.stride
-    i32[header + Header.Flags] = (this.hasTimes ? Flag.EventTimes : 0) | (isWide ? Flag.WideText : 0)
+    i32[header + Header.Flags] = (this.hasTimes ? Flag.EventTimes : 0) | (textBytes > units ? Flag.WideText : 0)
     i32[header + Header.TextStart] = textStart - start
-    i32[header + Header.TextUnits] = text.length
+    i32[header + Header.TextUnits] = units
     i32[header + Header.HeapStart] = heapStart - start
     i32[header + Header.HeapBytes] = this.heapEnd
     i32[header + Header.DefinitionsStart] = heapStart - start + this.heapEnd
@@ -234,9 +237,22 @@ export function newBlockEncoder(schema: ColumnSchema, views: MemoryViews): Block
   return new found.encoder(found.layout, views)
 }
 
-/** Whether one byte a unit is enough. ASCII is told by one native call: its UTF-8 length is its number of units. */
-function isNarrow(text: string): boolean {
-  return Buffer.byteLength(text, 'utf8') === text.length || /^[\0-\xff]*$/.test(text)
+/**
+ * Writes text as one byte a unit where it can be, else as two; returns the bytes, -1 where they exceed `spaceBytes`.
+ * ASCII is told by writing it: its UTF-8 form has as many bytes as the text has units, any other text's has more (also
+ * when cut off after four bytes more than units, since at most three bytes of a character can be cut).
+ */
+function writeText(text: string, u8: MemoryViews['u8'], at: number, spaceBytes: number): number {
+  const units = text.length
+  if (units === 0) return 0
+  if (units > spaceBytes) return -1
+  const isAscii =
+    spaceBytes >= units + 4
+      ? u8.utf8Write(text, at, units + 4) === units
+      : Buffer.byteLength(text, 'utf8') === units && u8.latin1Write(text, at) === units
+  if (isAscii) return units
+  if (/^[\0-\xff]*$/.test(text)) return u8.latin1Write(text, at)
+  return units * 2 <= spaceBytes ? u8.ucs2Write(text, at) : -1
 }
 
 /** For writers that must fail where a fresh block cannot take a row that it was made for. */

@@ -8,6 +8,7 @@ export interface NativeBuffer extends Buffer {
   latin1Slice(start: number, end: number): string
   ucs2Slice(start: number, end: number): string
   latin1Write(text: string, offset: number, length?: number): number
+  utf8Write(text: string, offset: number, length?: number): number
   ucs2Write(text: string, offset: number, length?: number): number
 }
 

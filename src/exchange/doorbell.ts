@@ -1,0 +1,54 @@
+/**
+ * How a slot sleeps and is woken: all `Atomics.wait` of the data plane are here. A bell belongs to the slot that
+ * sleeps on it; every thread may ring it.
+ *
+ * Protocol: `arm`, look once more for work, then `sleep` (or `disarm` where there was some). Whoever makes work visible
+ * does so before `ring`. Both sides use sequentially consistent accesses, so either the sleeper sees the work or the
+ * ringer sees the sleeper (Dekker).
+ */
+import { bellIndex } from './exchange-layout.ts'
+
+export class Doorbell {
+  readonly #words: Int32Array
+  readonly #bell: number
+  readonly #sleeping: number
+
+  constructor(words: Int32Array, slot: number) {
+    this.#words = words
+    this.#bell = bellIndex(slot)
+    this.#sleeping = this.#bell + 1
+  }
+
+  /** Wakes the slot if it sleeps or is about to. */
+  ring(): void {
+    if (Atomics.load(this.#words, this.#sleeping) === 0) return
+    Atomics.add(this.#words, this.#bell, 1)
+    Atomics.notify(this.#words, this.#bell)
+  }
+
+  /** Announces sleep; the number is for `sleep`. */
+  arm(): number {
+    const heard = Atomics.load(this.#words, this.#bell)
+    Atomics.store(this.#words, this.#sleeping, 1)
+    return heard
+  }
+
+  disarm(): void {
+    Atomics.store(this.#words, this.#sleeping, 0)
+  }
+
+  /** Blocks this thread until the bell rings after `arm`, at most `timeoutMs`; true where it rang. */
+  sleep(heard: number, timeoutMs: number): boolean {
+    const result = Atomics.wait(this.#words, this.#bell, heard, timeoutMs)
+    this.disarm()
+    return result !== 'timed-out'
+  }
+
+  /** Like `sleep`, for slots whose event loop must turn meanwhile. */
+  async sleepAsync(heard: number, timeoutMs: number): Promise<boolean> {
+    const waiting = Atomics.waitAsync(this.#words, this.#bell, heard, timeoutMs)
+    const result = waiting.async ? await waiting.value : waiting.value
+    this.disarm()
+    return result !== 'timed-out'
+  }
+}
