@@ -83,6 +83,11 @@ export abstract class BlockDecoder {
     if (firstRow > 0) this.skip(firstRow)
   }
 
+  /** The bytes of the whole block, where they lie. */
+  blockBytes(): Uint8Array {
+    return this.u8.subarray(this.start, this.start + this.i32[this.start / 4 + Header.BlockBytes]!)
+  }
+
   timestampMs(index: number): number {
     return this.hasTimes ? this.f64[this.times + index]! : noTimestamp
   }

@@ -59,11 +59,6 @@ export interface ChannelReader {
   pollPriority(): CheckpointBarrier | undefined
   /** Unaligned: copies of everything that lies before the announced barrier and has not been polled yet. */
   snapshotInFlight(barrier: CheckpointBarrier): readonly Uint8Array[]
-  /**
-   * Copies the batch at hand, from row `firstRow` on, as self-describing bytes: for channels whose unaligned barrier
-   * has not come yet, and for the rows of a batch that are not processed yet.
-   */
-  saveBatch(firstRow?: number): Uint8Array
   /** Makes the reader hand out these batches first. */
   restore(batches: readonly Uint8Array[]): void
   /** Elements waiting in the channel, for metrics. */

@@ -37,18 +37,14 @@ export class Doorbell {
     Atomics.store(this.#words, this.#sleeping, 0)
   }
 
-  /** Blocks this thread until the bell rings after `arm`, at most `timeoutMs`; true where it rang. */
-  sleep(heard: number, timeoutMs: number): boolean {
-    const result = Atomics.wait(this.#words, this.#bell, heard, timeoutMs)
-    this.disarm()
-    return result !== 'timed-out'
+  /** Blocks this thread until the bell rings after `arm`, at most `timeoutMs`. Disarm afterwards. */
+  sleep(heard: number, timeoutMs: number): void {
+    Atomics.wait(this.#words, this.#bell, heard, timeoutMs)
   }
 
   /** Like `sleep`, for slots whose event loop must turn meanwhile. */
-  async sleepAsync(heard: number, timeoutMs: number): Promise<boolean> {
+  async sleepAsync(heard: number, timeoutMs: number): Promise<void> {
     const waiting = Atomics.waitAsync(this.#words, this.#bell, heard, timeoutMs)
-    const result = waiting.async ? await waiting.value : waiting.value
-    this.disarm()
-    return result !== 'timed-out'
+    if (waiting.async) await waiting.value
   }
 }

@@ -51,26 +51,32 @@ export const DescriptorKind = {
   Release: 5,
 } as const
 
-/** A way from one producing to one consuming subtask. */
+/** A way from one producing to one consuming subtask, as the execution graph lists it. */
 export interface ChannelSpec {
-  readonly id: string
+  readonly id: number
+  readonly edgeIndex: number
+  readonly sourceSubtask: number
+  readonly targetSubtask: number
   readonly producerSlot: number
   readonly consumerSlot: number
-  /** The consuming subtask's input gate: its channels share floating segments. */
-  readonly gate: string
 }
 
 export interface ExchangeOptions {
-  /** Flink's `taskmanager.memory.segment-size`. A power of two; default 65536. */
+  readonly channels: readonly ChannelSpec[]
+  readonly slotCount: number
+  /** All slots run in one thread: every channel is a local queue. */
+  readonly isLocal?: boolean
+  /** Flink's `taskmanager.memory.segment-size`: a power of two. Default 65536. */
   readonly segmentBytes?: number
-  /** Segments that each channel owns (Flink's buffers-per-channel). Default 2. */
-  readonly exclusiveSegments?: number
-  /** Segments that the channels of a gate share (Flink's floating-buffers-per-gate). Default 8. */
-  readonly floatingSegments?: number
+  /** Segments that each channel owns. Default 2. */
+  readonly buffersPerChannel?: number
+  /** Segments that the channels of a gate (an edge at one consuming subtask) share. Default 8. */
+  readonly floatingBuffersPerGate?: number
 }
 
 export interface RingSpec {
   readonly channel: ChannelSpec
+  readonly gate: string
   /** Int32 index of the control area. */
   readonly control: number
   readonly creditCount: number
@@ -87,50 +93,45 @@ export interface GateSpec {
 export interface ExchangeDescription {
   readonly buffer: SharedArrayBuffer
   readonly slotCount: number
+  readonly isLocal: boolean
   readonly segments: SegmentPoolLayout
-  readonly exclusiveSegments: number
-  /** Channels within a slot, which need no shared memory. */
-  readonly local: readonly ChannelSpec[]
+  /** Ids of channels within a slot, which need no shared memory. */
+  readonly local: readonly number[]
   readonly rings: readonly RingSpec[]
   readonly gates: readonly GateSpec[]
 }
 
 /** Allocates the memory of an exchange and puts it into its first state. MR_CONFIG_INVALID_VALUE names a bad option. */
-export function layOutExchange(
-  channels: readonly ChannelSpec[],
-  slotCount: number,
-  options: ExchangeOptions = {},
-): ExchangeDescription {
-  const exclusiveSegments = wholeNumber('exclusiveSegments', options.exclusiveSegments ?? 2, 1)
-  const floatingSegments = wholeNumber('floatingSegments', options.floatingSegments ?? 8, 0)
-  const local = channels.filter((channel) => channel.producerSlot === channel.consumerSlot)
-  const between = channels.filter((channel) => channel.producerSlot !== channel.consumerSlot)
-  const gateNames = [...new Set(between.map((channel) => channel.gate))]
+export function layOutExchange(options: ExchangeOptions): ExchangeDescription {
+  const { channels, slotCount, isLocal = false, segmentBytes = segmentBytesDefault } = options
+  const exclusiveCount = wholeNumber('buffersPerChannel', options.buffersPerChannel ?? 2, 1)
+  const floatingCount = wholeNumber('floatingBuffersPerGate', options.floatingBuffersPerGate ?? 8, 0)
+  const isWithinSlot = (channel: ChannelSpec): boolean => isLocal || channel.producerSlot === channel.consumerSlot
+  const between = channels.filter((channel) => !isWithinSlot(channel))
 
   let segment = 0
   const takeSegments = (count: number): number[] => Array.from({ length: count }, () => segment++)
-  const creditCount = 2 ** Math.ceil(Math.log2(exclusiveSegments + floatingSegments))
-  const controlBytes = alignUp(
-    (RingWord.Descriptors + descriptorCount * descriptorWords + creditCount) * 4,
-    cacheLineBytes,
-  )
+  const creditCount = 2 ** Math.ceil(Math.log2(exclusiveCount + floatingCount))
+  const controlBytes = alignUp((creditsOffset + creditCount) * 4, cacheLineBytes)
   const ringsStart = slotCount * cacheLineBytes
   const rings = between.map((channel, i) => ({
     channel,
+    gate: gateOf(channel),
     control: (ringsStart + i * controlBytes) / 4,
     creditCount,
-    exclusive: takeSegments(exclusiveSegments),
+    exclusive: takeSegments(exclusiveCount),
   }))
-  const gates = gateNames.map((gate) => ({ gate, floating: takeSegments(floatingSegments) }))
-  const segments = layOutSegments(
-    ringsStart + rings.length * controlBytes,
-    options.segmentBytes ?? segmentBytesDefault,
-    segment,
-  )
+  const gates = [...new Set(between.map(gateOf))].map((gate) => ({ gate, floating: takeSegments(floatingCount) }))
+  const segments = layOutSegments(ringsStart + rings.length * controlBytes, segmentBytes, segment)
   const buffer = new SharedArrayBuffer(segments.totalBytes)
-  const description = { buffer, slotCount, segments, exclusiveSegments, local, rings, gates }
+  const local = channels.filter(isWithinSlot).map(({ id }) => id)
+  const description = { buffer, slotCount, isLocal, segments, local, rings, gates }
   resetExchange(description)
   return description
+}
+
+function gateOf(channel: ChannelSpec): string {
+  return `${channel.edgeIndex}:${channel.targetSubtask}`
 }
 
 /** Puts an exchange back into its first state; no slot may have it open. */

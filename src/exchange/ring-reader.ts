@@ -43,9 +43,8 @@ export class RingReader implements ChannelReader {
   #restored: Uint8Array[] = []
   /** Fragments of a large batch so far. */
   #fragments: Uint8Array[] = []
-  /** Segment to give back at the next poll, or -1; where the batch at hand comes from. */
+  /** Segment to give back at the next poll, or -1. */
   #usedSegment = -1
-  #batchSource: { readonly saved: Uint8Array } | { readonly start: number; readonly bytes: number } | undefined
   #announcements = 0
   #announcedPosition = 0
   #priorityId = Number.NaN
@@ -63,7 +62,6 @@ export class RingReader implements ChannelReader {
 
   poll(): Polled {
     if (this.#usedSegment >= 0) this.#giveBack()
-    this.#batchSource = undefined
     if (this.#restored.length > 0) return this.#openSaved(this.#restored.shift()!)
     for (;;) {
       const word = this.#descriptors.peek()
@@ -114,23 +112,6 @@ export class RingReader implements ChannelReader {
     return saved
   }
 
-  saveBatch(firstRow = 0): Uint8Array {
-    const source = this.#batchSource
-    assert(source !== undefined, 'there is no batch at hand')
-    const decoder = this.batch as BlockDecoder
-    const skipped = decoder.firstRow + firstRow
-    if ('saved' in source) {
-      const copy = source.saved.slice()
-      new DataView(copy.buffer).setUint32(4, skipped, true)
-      return copy
-    }
-    return saveBlock(
-      decoder.layout.schema.key,
-      this.#views.u8.subarray(source.start, source.start + source.bytes),
-      skipped,
-    )
-  }
-
   restore(batches: readonly Uint8Array[]): void {
     this.#restored.push(...batches)
   }
@@ -171,10 +152,8 @@ export class RingReader implements ChannelReader {
   #takeBatch(word: number): Polled {
     const { i32 } = this.#views
     const decoder = this.#decoders[i32[word + DescriptorWord.Number]!]!
-    const start = this.#startOf(word)
-    decoder.open(start)
+    decoder.open(this.#startOf(word))
     this.batch = decoder
-    this.#batchSource = { start, bytes: i32[word + DescriptorWord.Bytes]! }
     if (i32[word + DescriptorWord.Releases] === 1) this.#usedSegment = i32[word + DescriptorWord.Segment]!
     this.#descriptors.advance()
     return Polled.Batch
@@ -204,7 +183,6 @@ export class RingReader implements ChannelReader {
 
   #openSaved(saved: Uint8Array): Polled {
     this.batch = readSavedBatch(saved)
-    this.#batchSource = { saved }
     return Polled.Batch
   }
 

@@ -2,7 +2,7 @@
 import type { CheckpointCommand, CheckpointReport, SubtaskAddress, SubtaskRestore } from '../checkpoint/messages.ts'
 import type { CheckpointLocation } from '../checkpoint/snapshot-files.ts'
 import type { PlainError } from '../common/errors.ts'
-import type { ExchangeDescription } from '../exchange/exchange-description.ts'
+import type { ExchangeDescription } from '../exchange/exchange-layout.ts'
 import type { MetricRegistration } from '../metrics/shared-metrics.ts'
 import type { ExecutionGraph } from '../plan/execution-graph.ts'
 import type { JobSettings } from '../plan/job-definition.ts'

@@ -5,11 +5,13 @@ import { configOptions } from '../common/config-options.ts'
 import { Configuration } from '../common/configuration.ts'
 import { nodeFileSystem } from '../common/file-system.ts'
 import { noTimestamp } from '../common/limits.ts'
-import { type Exchange, InterimEdgeOutput } from '../exchange/exchange.ts'
+import type { TypeInformation } from '../data/types.ts'
+import { openEdgeWriter } from '../exchange/edge-writer.ts'
+import type { Exchange } from '../exchange/exchange.ts'
 import { SubtaskMetrics } from '../metrics/shared-metrics.ts'
 import { TimestampsAndWatermarksOperator } from '../operators/timestamps-and-watermarks-operator.ts'
 import type { Operator, RecordCell } from '../operators/operator.ts'
-import type { Subtask } from '../plan/execution-graph.ts'
+import type { ChannelDescription, Subtask } from '../plan/execution-graph.ts'
 import type { JobEdge, JobGraph, JobVertex } from '../plan/job-graph.ts'
 import type { StreamEdge } from '../plan/stream-graph.ts'
 import { MemoryBudget } from '../memory/memory-budget.ts'
@@ -75,10 +77,11 @@ export class TaskFactory {
     for (const edge of vertex.outputs) {
       outputs.set(
         edge.edge,
-        new InterimEdgeOutput(
-          edge,
-          this.#channelsFrom(edge, subtaskIndex).map((id) => exchange.writer(id)),
-        ),
+        openEdgeWriter(exchange, edge.edge.partitioning, this.#channelsFrom(edge, subtaskIndex), {
+          maxParallelism: edge.target.maxParallelism,
+          subtaskIndex,
+          type: typeOf(edge.edge)?.dataType,
+        }),
       )
     }
     const homes = new OperatorHomes({
@@ -168,10 +171,10 @@ export class TaskFactory {
     )
   }
 
-  #channelsFrom(edge: JobEdge, subtask: number): readonly number[] {
-    return this.#parts.deployment.executionGraph.channels
-      .filter(({ edgeIndex, sourceSubtask }) => edgeIndex === edge.index && sourceSubtask === subtask)
-      .map(({ id }) => id)
+  #channelsFrom(edge: JobEdge, subtask: number): readonly ChannelDescription[] {
+    return this.#parts.deployment.executionGraph.channels.filter(
+      ({ edgeIndex, sourceSubtask }) => edgeIndex === edge.index && sourceSubtask === subtask,
+    )
   }
 
   #gateOf(vertex: JobVertex, subtask: number): InputGate {
@@ -200,6 +203,11 @@ export class TaskFactory {
     home.source = new SourceHead(body.source, reader, pool, subtask, vertex.parallelism)
     return { head: home.source }
   }
+}
+
+/** Declared type of the records on an edge. */
+function typeOf({ source, sideOutput }: StreamEdge): TypeInformation<unknown> | undefined {
+  return sideOutput === undefined ? source.outputType : sideOutput.type
 }
 
 function createOperators(vertex: JobVertex, hasCheckpoints: boolean): ReadonlyMap<number, Operator> {

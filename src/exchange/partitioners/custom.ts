@@ -1,0 +1,22 @@
+/** partitionCustom: the user's function names the channel. */
+import { MillraceError } from '../../common/errors.ts'
+import type { Partitioner, PartitionerContext } from './partitioner.ts'
+
+export function custom(
+  keySelector: (value: never) => unknown,
+  partition: (key: never, channelCount: number) => number,
+  { channels }: PartitionerContext,
+): Partitioner {
+  const count = channels.length
+  const refuse = (index: unknown): never => {
+    throw new MillraceError(
+      'MR_USER_FUNCTION_FAILED',
+      `a custom partitioner must give a whole number in 0 … ${count - 1}, got ${String(index)}`,
+    )
+  }
+  return {
+    bindings: { keySelector, partition, count, refuse },
+    select: `const index = partition(keySelector(value), count)
+    const channel = channels[index] ?? refuse(index)`,
+  }
+}

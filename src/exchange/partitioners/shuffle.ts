@@ -1,0 +1,9 @@
+/** shuffle: a channel at random, by the job's seeded generator. */
+import type { Partitioner, PartitionerContext } from './partitioner.ts'
+
+export function shuffle({ channels, prng }: PartitionerContext): Partitioner {
+  return {
+    bindings: { count: channels.length, prng },
+    select: 'const channel = channels[prng.nextBelow(count)]',
+  }
+}
