@@ -59,7 +59,7 @@ export function describeChannel(name: string, open: (options?: EndsOptions) => T
         true,
         new Date(5),
         new Date(NaN),
-        [1, , 3],
+        Object.assign([], { 0: 1, 2: 3, length: 4 }),
         [],
         new Uint8Array([1]),
         Buffer.from('b'),
