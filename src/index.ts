@@ -125,6 +125,7 @@ export {
   customSink,
   type CustomSinkFunctions,
   dateTimeBuckets,
+  defineSink,
   discard,
   elements,
   type Encoder,
@@ -151,7 +152,11 @@ export {
   socketSink,
   type SocketSinkOptions,
   socketText,
+  type RollingPolicy,
   type SocketTextOptions,
+  type TransactionCommittable,
+  type TwoPhaseCommitFunctions,
+  twoPhaseCommitSink,
 } from './connectors/index.ts'
 export type { Source, SourceReader, SplitEnumerationContext } from './connectors/source.ts'
 export type { Committer, CommitRequest, Sink, SinkWriter } from './connectors/sink.ts'

@@ -14,6 +14,12 @@ export { malformedRecords, type MalformedPolicy, type MalformedRecord } from './
 export { collectSink, type CollectPort } from './collect-sink.ts'
 export { customSink, type CustomSinkFunctions } from './custom-sink.ts'
 export { socketSink, type SocketSinkOptions } from './socket-sink.ts'
+export {
+  defineSink,
+  type TransactionCommittable,
+  twoPhaseCommitSink,
+  type TwoPhaseCommitFunctions,
+} from './two-phase-commit-sink.ts'
 export { discard } from './discard-sink.ts'
 export { print, type PrintOptions } from './print-sink.ts'
 export { fileSink, type FileSinkOptions } from './file-sink/file-sink.ts'

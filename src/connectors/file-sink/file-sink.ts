@@ -16,6 +16,7 @@ import { PlainWriter } from './plain-writer.ts'
 import { type RollingPolicy, rollingPolicy } from './rolling-policy.ts'
 import { rowEncoder } from './row-encoder.ts'
 
+/** What a file sink writes, into which files, and when it begins the next one. */
 export interface FileSinkOptions<T> {
   /** 'text' (default), 'ndjson', 'csv', or a function that answers a record's line without its line end. */
   readonly format?: RowFormat<T>
