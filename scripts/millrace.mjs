@@ -4,12 +4,12 @@
  * checkout it brings dist up to date first; an installed package has no sources.
  */
 import { existsSync, readFileSync } from 'node:fs'
-import { enableCompileCache } from 'node:module'
+import module from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { reexecOnNewNode } from './node-version.mjs'
 
 await reexecOnNewNode()
-enableCompileCache()
+module.enableCompileCache()
 if (existsSync(fileURLToPath(new URL('../src', import.meta.url)))) await import('./bootstrap.mjs')
 const { main } = await import('../dist/cli/main.js')
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
