@@ -2,9 +2,9 @@
  * All set-up of a checkout, so that `npm start` and `npm test` need nothing before them. Runs on Node 20, with no
  * dependency. Each step is skipped where its inputs have not changed, and then costs a few milliseconds:
  *
- * 1. node_modules: `npm ci` where it is missing or package-lock.json is another than the one installed.
+ * 1. node_modules: `npm ci` where it is missing or holds other packages than package-lock.json says.
  * 2. native binding: scripts/build-native.mjs, which passes with a notice where librocksdb is missing.
- * 3. dist: tsc, where a file of src/ or a tsconfig has changed. The old dist stays where the build fails.
+ * 3. dist: scripts/build-dist.mjs, where a file of src/ or a tsconfig has changed. The old one stays where it fails.
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -32,6 +32,7 @@ buildDist()
 function installPackages() {
   const lock = hashOf([readFileSync(join(root, 'package-lock.json'))])
   if (readStamp('lock') === lock) return
+  if (isInstalled()) return writeStamp('lock', lock)
   console.error('millrace: installing packages …')
   const npm = process.env.npm_execpath
   const [command, first] = npm === undefined ? ['npm', []] : [process.execPath, [npm]]
@@ -42,6 +43,21 @@ function installPackages() {
   const { status } = spawnSync(command, args, { cwd: root, stdio: quietOutput, env })
   if (status !== 0) fail('npm ci failed; see its message above.')
   writeStamp('lock', lock)
+}
+
+/** Whether node_modules holds what the lockfile says, by npm's own record of what it installed. */
+function isInstalled() {
+  const record = join(root, 'node_modules', '.package-lock.json')
+  if (!existsSync(record)) return false
+  const wanted = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages
+  const found = JSON.parse(readFileSync(record, 'utf8')).packages
+  // Optional packages are those of other platforms, where they are missing.
+  return (
+    Object.keys(found).every((path) => path in wanted) &&
+    Object.entries(wanted).every(([path, { integrity, optional }]) =>
+      path in found ? found[path].integrity === integrity : path === '' || optional === true,
+    )
+  )
 }
 
 function buildNative() {
@@ -60,10 +76,10 @@ function hasRocksDb() {
 }
 
 function buildDist() {
-  const config = join(root, 'tsconfig.build.json')
-  if (!existsSync(config)) return
+  const script = join(root, 'scripts', 'build-dist.mjs')
   const hash = hashOf([
-    readFileSync(config),
+    readFileSync(script),
+    readFileSync(join(root, 'tsconfig.build.json')),
     readFileSync(join(root, 'tsconfig.json')),
     describeTree(join(root, 'src'), []),
     readStamp('lock') ?? '',
@@ -74,7 +90,7 @@ function buildDist() {
   alone('dist', () => {
     if (isFresh()) return
     const built = join(stamps, `dist-${process.pid}`)
-    run([join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', config, '--outDir', built])
+    run([script, built])
     rmSync(dist, { recursive: true, force: true })
     renameSync(built, dist)
     writeStamp('dist', hash)
