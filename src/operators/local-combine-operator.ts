@@ -61,10 +61,8 @@ export class LocalCombineOperator<T> extends BaseOperator<T, T> {
     return this.#drainAll()
   }
 
-  snapshotState(): void {
-    while (this.#step()) {
-      // An output always accepts; a snapshot cannot wait for it to have room.
-    }
+  prepareBarrier(): Progress {
+    return this.#drainAll()
   }
 
   finish(): Progress {

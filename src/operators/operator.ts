@@ -113,6 +113,8 @@ export interface Operator<In = unknown, Out = unknown> {
   advanceProcessingTime?(nowMs: number): Progress
   /** Called once per quantum where the operator has posted mails or holds results back (asynchronous operators). */
   drain?(): Progress
+  /** True where no more records shall come in now: the operator's own buffer is full. `drain` makes room. Cheap. */
+  isFull?(): boolean
   /** Called at the end of every batch of input and before a slot goes idle: the place for periodic watermarks. */
   endOfBatch?(): void
   /** One input has ended. */

@@ -122,10 +122,10 @@ return i`
     return this.#bindings(scope).make(code, ['v', 't']) as (value: unknown, timestampMs: number) => void
   }
 
-  /** True where any output of the chain is full. */
-  fullProbe(): () => boolean {
+  /** True where any output of the chain is full; of what lies below `node` only, where it is given. */
+  fullProbe(node?: StreamNode): () => boolean {
     const scope = new CodeScope()
-    const tests = this.#fullTests(scope)
+    const tests = this.#fullTests(scope, node)
     return this.#bindings(scope).make(
       `return ${tests.length === 0 ? 'false' : tests.join(' || ')}`,
       [],
@@ -200,13 +200,31 @@ else if (${items} != null) { ${this.#guarded(iterate, node, value)}}\n`
     return `w${edge.source.id}_${edge.source.outputs.indexOf(edge)}`
   }
 
-  #fullTests(scope: CodeScope): string[] {
+  /** Chained nodes that get what `node` emits. */
+  #nodesBelow(node: StreamNode): Set<StreamNode> {
+    const below = new Set<StreamNode>()
+    const descend = (from: StreamNode): void => {
+      for (const edge of from.outputs) {
+        if (this.#parts.outputs.has(edge) || below.has(edge.target)) continue
+        below.add(edge.target)
+        descend(edge.target)
+      }
+    }
+    descend(node)
+    return below
+  }
+
+  /** Of the whole chain, or of what lies below the operator of `asking`: its own buffer must not hold up its output. */
+  #fullTests(scope: CodeScope, asking?: StreamNode): string[] {
     const tests: string[] = []
+    const below = asking === undefined ? undefined : this.#nodesBelow(asking)
     for (const [edge, output] of this.#parts.outputs) {
+      if (below !== undefined && edge.source !== asking && !below.has(edge.source)) continue
       tests.push(`${scope.bind(this.#writerName(edge), output)}.isFull()`)
     }
     for (const [id, operator] of this.#parts.operators) {
-      if (canBeFull(operator)) tests.push(`${scope.bind(`op${id}`, operator)}.isFull()`)
+      const isBelow = below === undefined || [...below].some((node) => node.id === id)
+      if (isBelow && canBeFull(operator)) tests.push(`${scope.bind(`op${id}`, operator)}.isFull()`)
     }
     return tests
   }
@@ -217,9 +235,9 @@ else if (${items} != null) { ${this.#guarded(iterate, node, value)}}\n`
   }
 }
 
-/** Sinks whose writer has a buffer. */
+/** Operators with a buffer of their own: sinks, asynchronous calls. */
 function canBeFull(operator: Operator): boolean {
-  return typeof (operator as { isFull?: unknown }).isFull === 'function'
+  return typeof operator.isFull === 'function'
 }
 
 /** Makes every source text different: V8 would give equal texts one function, and its feedback to several chains. */

@@ -117,6 +117,7 @@ export class Chain {
     const operators: ChainedOperator[] = []
     this.sourceOutput = {
       ...this.#outputOf(this.head, this.#inputTrack),
+      isFull: () => this.isFull(),
       collect: this.#code.sourceCollector(),
       collectAt: this.#code.sourceCollectorAt(),
       collectArray: this.#code.sourceArrayCollector(),
@@ -269,6 +270,7 @@ export class Chain {
 
   #outputOf(node: StreamNode, track: WatermarkTrack): Output<unknown> {
     const { record } = this.#parts
+    const isFullBelow = this.#code.fullProbe(node)
     const sides = new Map<string, (value: unknown) => void>()
     for (const { sideOutput } of node.outputs) {
       if (sideOutput !== undefined) sides.set(sideOutput.id, this.#code.collector(node, sideOutput.id))
@@ -286,7 +288,7 @@ export class Chain {
       },
       emitWatermark: (timestampMs) => void this.#advance(track, timestampMs),
       emitStatus: (isIdle) => track.emitStatus(isIdle),
-      isFull: () => this.#tracksUnderWay > 0 || this.#outputsFull(),
+      isFull: () => this.#tracksUnderWay > 0 || isFullBelow(),
     }
   }
 }

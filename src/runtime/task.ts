@@ -238,12 +238,13 @@ export class Task {
   #run(): Progress {
     const { chain } = this
     if (chain.resume() === Progress.Blocked) return Progress.Blocked
+    // An operator that is full itself makes room here.
+    if (chain.drain() === Progress.Blocked) return Progress.Blocked
     if (chain.isFull()) return Progress.Blocked
     if (chain.nextProcessingTimeMs() !== Number.POSITIVE_INFINITY) {
       const nowMs = this.#clock.nowMs()
       if (chain.advanceProcessingTime(nowMs) === Progress.Blocked) return Progress.Blocked
     }
-    if (chain.drain() === Progress.Blocked) return Progress.Blocked
     if (this.#endingInput !== undefined && this.#endInput(this.#endingInput) === Progress.Blocked)
       return Progress.Blocked
     const progress = this.source === undefined ? this.#takeInput() : this.#readSource(this.source)

@@ -164,8 +164,16 @@ export class OperatorHarness<In, Out, In2 = never> {
     }
   }
 
+  /** The end of input of an operator that works asynchronously: waits for what is under way. */
+  async endInputSettled(): Promise<void> {
+    this.processWatermark(maxWatermark)
+    await this.settle()
+    this.endInput()
+  }
+
   async snapshot(): Promise<HarnessSnapshot> {
     const checkpointId = ++this.#checkpointId
+    this.#resume(() => this.operator.prepareBarrier?.(checkpointId) ?? Progress.Done)
     this.operator.snapshotState?.(checkpointId)
     const operatorState = this.#operatorState.snapshot()
     const keyed = await this.keyedState?.snapshot(checkpointId, this.#files)
