@@ -104,6 +104,15 @@ export type {
   ValueState,
   ValueStateDescriptor,
 } from './state/keyed-state-backend.ts'
+export {
+  aggregatingState,
+  listState,
+  mapState,
+  reducingState,
+  type StateOptions,
+  valueState,
+} from './state/state-descriptors.ts'
+export type { StateTtlConfig } from './state/state-ttl.ts'
 export { MillraceError, type ErrorContext } from './common/errors.ts'
 export { type ErrorCode, errorCodes } from './common/error-codes.ts'
 export { Configuration, type ConfigurationValues } from './common/configuration.ts'
