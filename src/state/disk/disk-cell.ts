@@ -2,7 +2,6 @@
  * One state of a backend on disk. Hot: `get` and `set` run for every record; as long as the keys at work fit into
  * memory they are one look-up in the active table.
  */
-import { MillraceError } from '../../common/errors.ts'
 import type { ValueCodec } from '../../data/value-codec.ts'
 import { cellCodec } from '../cell-codec.ts'
 import type { LoadableCell } from '../keyed-backend-base.ts'
@@ -12,15 +11,15 @@ import type { DiskBackend } from './disk-backend.ts'
 import { DiskTable } from './disk-table.ts'
 import type { FrontTable } from './front-table.ts'
 import { type TableEntry, walkTable } from './table-walk.ts'
+import { type ValueLayout, valueLayoutOf } from './value-layout.ts'
 
 export class DiskCell<V> implements LoadableCell<V> {
   readonly spec: StateSpec
   readonly codec: ValueCodec
-  readonly holdsNumbers: boolean
+  readonly layout: ValueLayout
   /** In the store's keys. */
   id: number
   readonly tables: Map<Namespace, DiskTable> = new Map()
-  readonly #isInt32: boolean
   readonly #backend: DiskBackend
   readonly #context: DiskBackend['context']
   #seenVersion = -1
@@ -35,10 +34,7 @@ export class DiskCell<V> implements LoadableCell<V> {
     this.spec = spec
     this.id = id
     this.codec = cellCodec(spec)
-    const type = cellType(spec)
-    const isNumber = type.kind === 'float64' || type.kind === 'timestamp' || type.kind === 'int32'
-    this.holdsNumbers = isNumber && type.nullable !== true && spec.kind !== 'map'
-    this.#isInt32 = type.kind === 'int32'
+    this.layout = valueLayoutOf(cellType(spec))
     this.#backend = backend
     this.#context = backend.context
   }
@@ -51,22 +47,20 @@ export class DiskCell<V> implements LoadableCell<V> {
   get(): V | undefined {
     this.#seek()
     const front = this.#front
-    if (front === undefined || front.states[this.#entry] !== 1) return undefined
-    return (this.holdsNumbers ? front.numbers[this.#entry] : front.objects[this.#entry]) as V
+    const entry = this.#entry
+    if (front === undefined || !front.isLive(entry)) return undefined
+    return (this.layout.isNumber ? front.f64[entry] : front.valueOf(entry)) as V
   }
 
   set(value: V): void {
-    if (this.holdsNumbers) this.#checkNumber(value)
+    this.layout.check(value)
     this.#seek()
     const table = this.#table
     const front = this.#front
     if (table === undefined || front !== table.active) return this.#insert(value)
-    if (front.states[this.#entry] === 1) {
-      if (this.holdsNumbers) front.numbers[this.#entry] = value as number
-      else front.objects[this.#entry] = value
-      return
-    }
+    const wasLive = front.isLive(this.#entry)
     front.replace(this.#entry, value)
+    if (wasLive) return
     if (table.count >= 0) table.count++
     table.account(this.#backend.memory)
   }
@@ -167,6 +161,7 @@ export class DiskCell<V> implements LoadableCell<V> {
   }
 
   put(namespace: Namespace, key: unknown, keyGroup: number, value: V): void {
+    this.layout.check(value)
     const table = this.#tableOf(namespace)
     const isPresent = this.#isLive(table, key, keyGroup)
     const entry = table.active.find(key)
@@ -334,15 +329,6 @@ export class DiskCell<V> implements LoadableCell<V> {
 
   *#walkAll(): Generator<TableEntry> {
     for (const table of this.tables.values()) yield* walkTable(table, this.#backend)
-  }
-
-  #checkNumber(value: unknown): void {
-    if (typeof value === 'number' && (!this.#isInt32 || (value | 0) === value)) return
-    const found = value === null ? 'null' : typeof value
-    throw new MillraceError(
-      'MR_DATA_TYPE_MISMATCH',
-      `state "${this.spec.name}" holds ${this.spec.type.kind}, got ${found} ${String(value).slice(0, 100)}`,
-    )
   }
 }
 

@@ -34,7 +34,7 @@ export class DiskTable {
     this.cell = cell
     this.namespace = namespace
     this.prefix = entryPrefix(cell.id, namespace)
-    this.active = new FrontTable(cell.holdsNumbers)
+    this.active = new FrontTable(cell.layout)
   }
 
   /** True where a key that `active` does not know may be known elsewhere. */
@@ -58,7 +58,7 @@ export class DiskTable {
     this.isOnDisk = true
     this.parts.unshift(part)
     const expected = Math.min(part.front.count >>> 2, expectedEntriesMax)
-    this.active = new FrontTable(this.cell.holdsNumbers, expected)
+    this.active = new FrontTable(this.cell.layout, expected)
     memory.frozenBytes += part.bytes
     this.account(memory)
     return part

@@ -35,9 +35,7 @@ export function entryPrefix(stateId: number, namespace: Namespace): Uint8Array {
 }
 
 export function writeEntryKey(keyGroup: number, prefix: Uint8Array, key: unknown, out: ByteWriter): void {
-  out.u8(keyGroup >>> 8)
-  out.u8(keyGroup & 255)
-  for (let i = 0; i < prefix.length; i++) out.u8(prefix[i]!)
+  writeEntryStart(keyGroup, prefix, out)
   if (typeof key === 'number' && (key | 0) === key) {
     out.u8(KeyClass.Int32)
     return out.i32(key)
@@ -45,6 +43,13 @@ export function writeEntryKey(keyGroup: number, prefix: Uint8Array, key: unknown
   const keyClass = keyClassOf(key)
   out.u8(keyClass)
   keyCodecs[keyClass]!.encode(key, out)
+}
+
+/** All but key class and key. */
+export function writeEntryStart(keyGroup: number, prefix: Uint8Array, out: ByteWriter): void {
+  out.u8(keyGroup >>> 8)
+  out.u8(keyGroup & 255)
+  for (let i = 0; i < prefix.length; i++) out.u8(prefix[i]!)
 }
 
 /** Decodes the user's key of an entry; `start` is where the entry's key begins. */

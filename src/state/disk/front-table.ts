@@ -1,56 +1,61 @@
 /**
  * One table of entries in memory: the memtable and the cache of the backends on disk. Keys are found through an open
- * addressing index (numbers) or Maps (everything else); entries stand densely in the order of their arrival, so that a
- * walk by entry number sees additions and survives growth. Values are one off-heap column where they are numbers,
- * otherwise the user's own objects.
+ * addressing index (numbers) or as bytes (everything else); entries stand densely in the order of their arrival, so
+ * that a walk by entry number sees additions and survives growth.
  *
- * Hot: `find` and `addNumber` run for every record.
+ * Hot: `find` runs for every record.
  * Invariants
  * 1. An entry's number never changes, except by `compact`.
  * 2. A deleted entry stays, as the knowledge that the key is absent here and in everything beneath.
  * 3. `bytes` counts what is allocated, objects by estimate.
  */
+import type { ByteWriter } from '../../data/bytes.ts'
 import { hashKey } from '../../data/key-groups.ts'
-import { detached, detachedText, estimatedBytes } from '../detached-value.ts'
-import { encodedKey, isEncodedKey } from '../encoded-key.ts'
+import { detached, estimatedBytes } from '../detached-value.ts'
+import { KeyClass } from '../key-class.ts'
+import { ByteKeys } from './byte-keys.ts'
+import type { ValueLayout } from './value-layout.ts'
 
-export const EntryState = { Live: 1, Deleted: 2 } as const
+/** Bits of an entry's state. */
+const live = 1
+const hasByteKey = 2
 
 const entriesMin = 8
+const indexSlotsMin = 16
 /** Slots of the index per entry at the least: a load of 2/3. */
 const indexSlack = 1.5
-/** A Map's slot, the key's pointer and its boxed number. */
-const otherKeyBytes = 72
 
 export class FrontTable {
   /** Entries, deleted ones included. */
   count = 0
   deletedCount = 0
   bytes = 0
-  /** Numeric keys by entry; NaN where the key stands in `otherKeys`. */
+  /** Numeric keys by entry; offsets into the byte keys where the entry has one. */
   keys: Float64Array
-  otherKeys: unknown[] | undefined
   keyGroups: Uint16Array
   states: Uint8Array
-  /** Values, where they are numbers. */
-  readonly holdsNumbers: boolean
-  numbers: Float64Array
+  readonly layout: ValueLayout
+  /** Values as words: two views of one buffer. */
+  f64: Float64Array
+  i64: BigInt64Array
   objects: unknown[]
   #index: Int32Array
   #mask: number
-  #others: Map<unknown, number> | undefined
-  #encoded: Map<string, number> | undefined
+  #numberCount = 0
+  #byteKeys: ByteKeys | undefined
+  #byteKeyBytes = 0
   #objectBytes = 0
 
-  constructor(holdsNumbers: boolean, expectedEntries = 0) {
+  constructor(layout: ValueLayout, expectedEntries = 0) {
     const capacity = powerOfTwo(Math.max(expectedEntries, entriesMin))
-    this.holdsNumbers = holdsNumbers
+    this.layout = layout
     this.keys = new Float64Array(capacity)
     this.keyGroups = new Uint16Array(capacity)
     this.states = new Uint8Array(capacity)
-    this.numbers = holdsNumbers ? new Float64Array(capacity) : noNumbers
+    this.f64 = layout.width === 0 ? noNumbers : new Float64Array(capacity * layout.width)
+    this.i64 = new BigInt64Array(this.f64.buffer)
     this.objects = []
-    this.#index = new Int32Array(powerOfTwo(capacity * indexSlack))
+    this.#index = new Int32Array(expectedEntries > entriesMin ? powerOfTwo(capacity * indexSlack) : indexSlotsMin)
     this.#mask = this.#index.length - 1
     this.#countBytes()
   }
@@ -61,7 +66,9 @@ export class FrontTable {
 
   /** The entry of a key, live or deleted; -1 where nothing is known of it here. */
   find(key: unknown): number {
-    if (typeof key !== 'number' || key !== key) return this.#findOther(key)
+    if (typeof key !== 'number' || key !== key) {
+      return this.#byteKeys === undefined ? -1 : this.#byteKeys.find(key, this.keys)
+    }
     const index = this.#index
     const mask = this.#mask
     for (let slot = slotOf(key) & mask; ; slot = (slot + 1) & mask) {
@@ -71,49 +78,62 @@ export class FrontTable {
   }
 
   isLive(entry: number): boolean {
-    return this.states[entry] === EntryState.Live
+    return (this.states[entry]! & live) !== 0
   }
 
   keyOf(entry: number): unknown {
     const key = this.keys[entry]!
-    return key === key ? key : this.otherKeys![entry]
+    return (this.states[entry]! & hasByteKey) === 0 ? key : this.#byteKeys!.keyAt(key)
+  }
+
+  /** Appends key class and key, as they end a key on disk. */
+  writeKey(entry: number, out: ByteWriter): void {
+    const key = this.keys[entry]!
+    if ((this.states[entry]! & hasByteKey) !== 0) return this.#byteKeys!.writeTo(key, out)
+    if ((key | 0) === key) {
+      out.u8(KeyClass.Int32)
+      out.i32(key)
+    } else {
+      out.u8(KeyClass.Float64)
+      out.f64(key)
+    }
   }
 
   valueOf(entry: number): unknown {
-    return this.holdsNumbers ? this.numbers[entry] : this.objects[entry]
+    const { width } = this.layout
+    return width === 0 ? this.objects[entry] : this.layout.read(this.f64, this.i64, entry * width)
   }
 
   /** Adds a key that `find` does not find. Returns the entry. */
   add(key: unknown, keyGroup: number, value: unknown): number {
-    const entry = this.#append(key, keyGroup, EntryState.Live)
-    if (this.holdsNumbers) this.numbers[entry] = value as number
-    else this.#placeObject(entry, detached(value))
+    const entry = this.#append(key, keyGroup, live)
+    this.#write(entry, this.layout.width === 0 ? detached(value) : value)
     return entry
   }
 
   addDeleted(key: unknown, keyGroup: number): number {
-    const entry = this.#append(key, keyGroup, EntryState.Deleted)
+    const entry = this.#append(key, keyGroup, 0)
     this.deletedCount++
-    if (!this.holdsNumbers) this.objects[entry] = undefined
+    if (this.layout.width === 0) this.objects[entry] = undefined
     return entry
   }
 
   /** Replaces the value of an entry, which is live afterwards. */
   replace(entry: number, value: unknown): void {
-    if (this.states[entry] !== EntryState.Live) {
-      this.states[entry] = EntryState.Live
+    if (!this.isLive(entry)) {
+      this.states[entry]! |= live
       this.deletedCount--
-      if (!this.holdsNumbers) this.#charge(estimatedBytes(value))
+      return this.#write(entry, value)
     }
-    if (this.holdsNumbers) this.numbers[entry] = value as number
-    else this.objects[entry] = value
+    if (this.layout.width === 0) this.objects[entry] = value
+    else this.layout.write(this.f64, this.i64, entry * this.layout.width, value)
   }
 
   /** Turns a live entry into a deleted one. */
   delete(entry: number): void {
-    this.states[entry] = EntryState.Deleted
+    this.states[entry]! &= ~live
     this.deletedCount++
-    if (this.holdsNumbers) return
+    if (this.layout.width > 0) return
     this.#charge(-estimatedBytes(this.objects[entry]))
     this.objects[entry] = undefined
   }
@@ -138,52 +158,48 @@ export class FrontTable {
 
   /** Forgets deleted entries. For tables with nothing beneath. */
   compact(): void {
-    const kept = new FrontTable(this.holdsNumbers, this.liveCount)
+    const kept = new FrontTable(this.layout, this.liveCount)
     for (let entry = 0; entry < this.count; entry++) if (this.isLive(entry)) kept.take(this, entry)
     this.count = kept.count
     this.deletedCount = 0
     this.keys = kept.keys
-    this.otherKeys = kept.otherKeys
     this.keyGroups = kept.keyGroups
     this.states = kept.states
-    this.numbers = kept.numbers
+    this.f64 = kept.f64
+    this.i64 = kept.i64
     this.objects = kept.objects
     this.#index = kept.#index
     this.#mask = kept.#mask
-    this.#others = kept.#others
-    this.#encoded = kept.#encoded
+    this.#numberCount = kept.#numberCount
+    this.#byteKeys = kept.#byteKeys
+    this.#byteKeyBytes = kept.#byteKeyBytes
     this.#objectBytes = kept.#objectBytes
     this.bytes = kept.bytes
-  }
-
-  #findOther(key: unknown): number {
-    if (isEncodedKey(key)) return this.#encoded === undefined ? -1 : (this.#encoded.get(encodedKey(key)) ?? -1)
-    return this.#others?.get(key) ?? -1
   }
 
   #append(key: unknown, keyGroup: number, state: number): number {
     if (this.count === this.keys.length) this.#grow()
     const entry = this.count++
     this.keyGroups[entry] = keyGroup
-    this.states[entry] = state
     if (typeof key === 'number' && key === key) {
+      this.states[entry] = state
       this.keys[entry] = key + 0
-      this.#place(entry, key)
-    } else this.#addOther(entry, key)
+      if (++this.#numberCount * 3 > this.#index.length * 2) this.#growIndex()
+      else this.#place(entry, key)
+    } else {
+      this.states[entry] = state | hasByteKey
+      this.#byteKeys ??= new ByteKeys()
+      this.keys[entry] = this.#byteKeys.add(key, entry)
+      const grown = this.#byteKeys.bytes - this.#byteKeyBytes
+      this.#byteKeyBytes += grown
+      this.bytes += grown
+    }
     return entry
   }
 
-  #addOther(entry: number, key: unknown): void {
-    this.keys[entry] = NaN
-    this.otherKeys ??= []
-    const own = typeof key === 'string' ? detachedText(key) : key
-    this.otherKeys[entry] = own
-    if (isEncodedKey(key)) (this.#encoded ??= new Map()).set(encodedKey(key), entry)
-    else (this.#others ??= new Map()).set(own, entry)
-    this.#charge(otherKeyBytes + estimatedBytes(key))
-  }
-
-  #placeObject(entry: number, value: unknown): void {
+  #write(entry: number, value: unknown): void {
+    const { width } = this.layout
+    if (width > 0) return this.layout.write(this.f64, this.i64, entry * width, value)
     this.objects[entry] = value
     this.#charge(estimatedBytes(value))
   }
@@ -200,20 +216,26 @@ export class FrontTable {
     this.keys = grown(this.keys, new Float64Array(capacity))
     this.keyGroups = grown(this.keyGroups, new Uint16Array(capacity))
     this.states = grown(this.states, new Uint8Array(capacity))
-    if (this.holdsNumbers) this.numbers = grown(this.numbers, new Float64Array(capacity))
-    this.#index = new Int32Array(powerOfTwo(capacity * indexSlack))
-    this.#mask = this.#index.length - 1
-    for (let entry = 0; entry < this.count; entry++) {
-      const key = this.keys[entry]!
-      if (key === key) this.#place(entry, key)
+    if (this.layout.width > 0) {
+      this.f64 = grown(this.f64, new Float64Array(capacity * this.layout.width))
+      this.i64 = new BigInt64Array(this.f64.buffer)
     }
     this.#countBytes()
   }
 
+  #growIndex(): void {
+    this.bytes += this.#index.byteLength
+    this.#index = new Int32Array(this.#index.length * 2)
+    this.#mask = this.#index.length - 1
+    for (let entry = 0; entry < this.count; entry++) {
+      if ((this.states[entry]! & hasByteKey) === 0) this.#place(entry, this.keys[entry]!)
+    }
+  }
+
   #countBytes(): void {
     const columns = this.keys.byteLength + this.keyGroups.byteLength + this.states.byteLength
-    const values = this.holdsNumbers ? this.numbers.byteLength : this.keys.length * 8
-    this.bytes = columns + values + this.#index.byteLength + this.#objectBytes
+    const values = this.layout.width > 0 ? this.f64.byteLength : this.keys.length * 8
+    this.bytes = columns + values + this.#index.byteLength + this.#byteKeyBytes + this.#objectBytes
   }
 
   #charge(bytes: number): void {

@@ -9,8 +9,8 @@
 import { ByteWriter } from '../../data/bytes.ts'
 import type { KeyGroupRange } from '../../data/key-groups.ts'
 import type { DiskTable } from './disk-table.ts'
-import { rangeOfNamespace, writeEntryKey } from './entry-key-layout.ts'
-import { EntryState, type FrontTable } from './front-table.ts'
+import { rangeOfNamespace, writeEntryStart } from './entry-key-layout.ts'
+import type { FrontTable } from './front-table.ts'
 import { PackedEntriesWriter } from './packed-entries-layout.ts'
 
 const entriesPerStep = 4096
@@ -39,7 +39,7 @@ export class FrozenPart {
 
   /** To be called before the object of an entry is handed out. */
   expose(entry: number): void {
-    if (this.front.holdsNumbers || entry < this.encoded || this.early?.has(entry) === true) return
+    if (this.front.layout.width > 0 || entry < this.encoded || this.early?.has(entry) === true) return
     this.early ??= new Set()
     this.early.add(entry)
     this.generation.encodeEntry(this, entry)
@@ -86,7 +86,7 @@ export class Generation {
 
   encodeEntry(part: FrozenPart, entry: number): void {
     const { table, front } = part
-    const isLive = front.states[entry] === EntryState.Live && !this.#isExpired(part, entry)
+    const isLive = front.isLive(entry) && !this.#isExpired(part, entry)
     if (!isLive && !part.hasBeneath) return
     if (this.#writer.position > bufferBytes) {
       this.#full.push(this.#writer.written())
@@ -94,7 +94,8 @@ export class Generation {
     }
     const key = this.#key
     key.reset()
-    writeEntryKey(front.keyGroups[entry]!, table.prefix, front.keyOf(entry), key)
+    writeEntryStart(front.keyGroups[entry]!, table.prefix, key)
+    front.writeKey(entry, key)
     if (!isLive) return this.#writer.delete(key.buffer, 0, key.position)
     const value = this.#value
     value.reset()

@@ -37,7 +37,7 @@ export class StoreReads {
   /** Reads a key that no tier of the table knows. Returns its entry in the clean table, deleted where it is absent. */
   readOne(table: DiskTable, key: unknown, keyGroup: number): number {
     this.#makeRoom(1)
-    const clean = (table.clean ??= new FrontTable(table.cell.holdsNumbers))
+    const clean = (table.clean ??= new FrontTable(table.cell.layout))
     const entry = clean.count
     this.#keys.reset()
     this.#add(0, table, key, keyGroup)
@@ -50,7 +50,7 @@ export class StoreReads {
   prefetch(table: DiskTable, keys: ArrayLike<unknown>, count: number, groupOf: (key: unknown) => number): void {
     if (isHot(table, keys, count)) return
     this.#makeRoom(count)
-    const clean = (table.clean ??= new FrontTable(table.cell.holdsNumbers))
+    const clean = (table.clean ??= new FrontTable(table.cell.layout))
     let pending = 0
     this.#keys.reset()
     for (let i = 0; i < count; i++) {
