@@ -2,6 +2,8 @@
  * Worker threads for slots, by piscina: as many threads as slots, one long task each. The only importer of piscina.
  * Thread: the coordinator's.
  */
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import { MillraceError } from '../common/errors.ts'
@@ -34,6 +36,7 @@ export class SlotPool {
       maxThreads: slotCount,
       idleTimeout: Number.POSITIVE_INFINITY,
       concurrentTasksPerWorker: 1,
+      env: workerEnvironment(),
       resourceLimits: { maxOldGenerationSizeMb: heapPerSlotMb, maxYoungGenerationSizeMb: youngGenerationMb },
     })
     // Without a listener a dying idle thread would end the process; running tasks report by their own rejection.
@@ -78,6 +81,16 @@ export class SlotPool {
 function workerUrl(): string {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
   return new URL(`../runtime/slot-worker.${extension}`, import.meta.url).href
+}
+
+/**
+ * With the directory in which Node keeps compiled code from run to run: a worker learns it from its environment only,
+ * and `enableCompileCache` in its code would come after its imports.
+ */
+function workerEnvironment(): NodeJS.ProcessEnv {
+  const { env } = process
+  if (env.NODE_COMPILE_CACHE !== undefined || env.NODE_DISABLE_COMPILE_CACHE !== undefined) return env
+  return { ...env, NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache') }
 }
 
 function workerFailure(error: unknown, slot: number): MillraceError {

@@ -2,7 +2,6 @@
  * The only worker entry: a slot in a piscina thread. Imports the job's module, builds the same graph as the
  * coordinator, refuses a difference, and runs its tasks. Thread: a slot's.
  */
-import { enableCompileCache } from 'node:module'
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { systemClock } from '../common/clock.ts'
 import { toPlain } from '../common/errors.ts'
@@ -11,8 +10,6 @@ import { checkSamePlan } from '../plan/plan-description.ts'
 import { translate } from '../plan/translate.ts'
 import type { SlotCommand, SlotDeployment } from './deployment.ts'
 import { runSlot } from './slot-runtime.ts'
-
-enableCompileCache()
 
 export interface SlotAssignment {
   readonly moduleUrl: string
