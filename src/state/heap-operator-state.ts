@@ -13,6 +13,7 @@ import { codecFor, type ValueCodec } from '../data/value-codec.ts'
 import type { ListState, MapState } from './keyed-state-backend.ts'
 import type { OperatorStateSnapshot, OperatorStateStore } from './operator-state.ts'
 import { PlainList, PlainMap } from './plain-state.ts'
+import { fromMapKey, toMapKey } from './primitives/user-map-key.ts'
 
 type Mode = OperatorStateSnapshot['lists'][string]['mode']
 
@@ -42,11 +43,12 @@ export class HeapOperatorState implements OperatorStateStore {
     const map = new Map<unknown, unknown>()
     for (const item of this.#take(name)) {
       const reader = new ByteReader(item)
-      map.set(keys.decode(reader), values.decode(reader))
+      const key = toMapKey(keys.decode(reader))
+      map.set(key, values.decode(reader))
     }
     const encode = ([key, value]: readonly [unknown, unknown]): Uint8Array => {
       const writer = new ByteWriter()
-      keys.encode(key, writer)
+      keys.encode(fromMapKey(key), writer)
       values.encode(value, writer)
       return writer.take()
     }
@@ -93,8 +95,11 @@ export class HeapOperatorState implements OperatorStateStore {
   }
 }
 
+/** One for all: a buffer per item would cost more than its encoding. */
+const itemWriter = new ByteWriter()
+
 function encodeItem(codec: ValueCodec, value: unknown): Uint8Array {
-  const writer = new ByteWriter()
-  codec.encode(value, writer)
-  return writer.take()
+  itemWriter.reset()
+  codec.encode(value, itemWriter)
+  return itemWriter.take()
 }

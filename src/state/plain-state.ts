@@ -1,5 +1,6 @@
 /** State primitives over plain collections that the owner keeps: operator state, and harnesses. Cold. */
 import type { ListState, MapState } from './keyed-state-backend.ts'
+import { fromMapKey, toMapKey } from './primitives/user-map-key.ts'
 
 /** List state over an array. */
 export class PlainList<T> implements ListState<T> {
@@ -18,11 +19,13 @@ export class PlainList<T> implements ListState<T> {
   }
 
   addAll(values: Iterable<T>): void {
-    this.#items.push(...values)
+    for (const value of values) this.#items.push(value)
   }
 
   update(values: Iterable<T>): void {
-    this.#items.splice(0, this.#items.length, ...values)
+    const items = [...values]
+    this.#items.length = 0
+    for (const item of items) this.#items.push(item)
   }
 
   clear(): void {
@@ -30,40 +33,40 @@ export class PlainList<T> implements ListState<T> {
   }
 }
 
-/** Map state over a Map. */
+/** Map state over a Map whose keys are `toMapKey`'s: those that are no primitives are equal by value. */
 export class PlainMap<K, V> implements MapState<K, V> {
-  readonly #map: Map<K, V>
+  readonly #map: Map<unknown, V>
 
-  constructor(map: Map<K, V>) {
+  constructor(map: Map<unknown, V>) {
     this.#map = map
   }
 
   get(key: K): V | undefined {
-    return this.#map.get(key)
+    return this.#map.get(toMapKey(key))
   }
 
   put(key: K, value: V): void {
-    this.#map.set(key, value)
+    this.#map.set(toMapKey(key), value)
   }
 
   putAll(entries: Iterable<readonly [K, V]>): void {
-    for (const [key, value] of entries) this.#map.set(key, value)
+    for (const [key, value] of entries) this.put(key, value)
   }
 
   remove(key: K): void {
-    this.#map.delete(key)
+    this.#map.delete(toMapKey(key))
   }
 
   contains(key: K): boolean {
-    return this.#map.has(key)
+    return this.#map.has(toMapKey(key))
   }
 
-  entries(): Iterable<[K, V]> {
-    return this.#map.entries()
+  *entries(): Generator<[K, V]> {
+    for (const [key, value] of this.#map) yield [fromMapKey(key) as K, value]
   }
 
-  keys(): Iterable<K> {
-    return this.#map.keys()
+  *keys(): Generator<K> {
+    for (const key of this.#map.keys()) yield fromMapKey(key) as K
   }
 
   values(): Iterable<V> {

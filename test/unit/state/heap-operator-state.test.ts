@@ -42,3 +42,18 @@ test('one name cannot be two kinds of state', () => {
   expect(() => state.broadcastState('s')).toThrow(expect.objectContaining({ code: 'MR_STATE_CONFLICT' }))
   expect(() => restoredFrom(state).unionListState('s')).toThrow(expect.objectContaining({ code: 'MR_STATE_CONFLICT' }))
 })
+
+test('keys of broadcast state are equal by value, and lists may be long', () => {
+  const state = new HeapOperatorState()
+  const rules = state.broadcastState<{ id: number }, string>('rules')
+  rules.put({ id: 1 }, 'one')
+  expect(rules.get({ id: 1 })).toBe('one')
+  const list = state.listState<number>('long', types.int32())
+  list.addAll(Array.from({ length: 150_000 }, (_, i) => i))
+  const again = restoredFrom(state)
+  expect(again.broadcastState<{ id: number }, string>('rules').get({ id: 1 })).toBe('one')
+  expect([...again.broadcastState('rules').entries()]).toEqual([[{ id: 1 }, 'one']])
+  expect([...again.listState<number>('long', types.int32()).get()].length).toBe(150_000)
+  list.update([1])
+  expect([...list.get()]).toEqual([1])
+})
