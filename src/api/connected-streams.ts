@@ -19,7 +19,7 @@ import type { Operator } from '../operators/operator.ts'
 import type { Upstream } from '../plan/stream-graph-builder.ts'
 import type { KeySelector } from '../plan/stream-graph.ts'
 import type { SingleOutputStream } from './data-stream.ts'
-import { type Selector, selectorOf } from './field-access.ts'
+import { type FieldWith, selectorOf } from './field-access.ts'
 import { operatorBody } from './inline-functions.ts'
 import type { StreamContext } from './stream-context.ts'
 
@@ -76,8 +76,18 @@ export class ConnectedStreams<In1, In2> {
 
   /** Deals both streams out by key, so that equal keys of both meet. */
   keyBy<K>(
-    selector1: Selector<In1, K>,
-    selector2: Selector<In2, K>,
+    selector1: (value: In1) => K,
+    selector2: (value: In2) => K,
+    keyType?: TypeInformation<K>,
+  ): KeyedConnectedStreams<K, In1, In2>
+  keyBy<F extends keyof In1 & string>(
+    field1: F,
+    field2: FieldWith<In2, In1[F]>,
+    keyType?: TypeInformation<In1[F]>,
+  ): KeyedConnectedStreams<In1[F], In1, In2>
+  keyBy<K>(
+    selector1: ((value: In1) => K) | string,
+    selector2: ((value: In2) => K) | string,
     keyType?: TypeInformation<K>,
   ): KeyedConnectedStreams<K, In1, In2> {
     const [first, second] = this.#sides
@@ -87,7 +97,7 @@ export class ConnectedStreams<In1, In2> {
 
 function keyed<T, K>(
   side: ConnectableStream,
-  selector: Selector<T, K>,
+  selector: ((value: T) => K) | string,
   keyType: TypeInformation<K> | undefined,
 ): ConnectableStream {
   const keySelector = selectorOf(selector)

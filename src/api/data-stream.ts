@@ -26,7 +26,7 @@ import type { WindowAssigner } from '../windows/window-assigner.ts'
 import type { GlobalWindow, Window } from '../windows/window.ts'
 import { BroadcastConnectedStream, BroadcastStream, ConnectedStreams, requireSameJob } from './connected-streams.ts'
 import { DataStreamSink } from './data-stream-sink.ts'
-import { type Selector, selectorOf } from './field-access.ts'
+import { fieldPicker, type Selector, selectorOf } from './field-access.ts'
 import {
   type FilterFunction,
   filterBody,
@@ -80,6 +80,12 @@ export class DataStream<T> {
   filter(filter: FilterFunction<T>): SingleOutputStream<T>
   filter(filter: FilterFunction<T>): SingleOutputStream<T> {
     return this.transform<T>('Filter', filterBody(filter), { outputType: this.type })
+  }
+
+  /** Keeps some fields of each record. */
+  project<F extends keyof T & string>(...fields: readonly F[]): SingleOutputStream<Pick<T, F>> {
+    const pick = fieldPicker(fields) as (value: T) => Pick<T, F>
+    return this.transform<Pick<T, F>>(`Projection(${fields.join(', ')})`, mapBody(pick))
   }
 
   /** Any number of results per record, side outputs, time. For keyed state and timers: `keyBy(…).process(…)`. */

@@ -18,8 +18,10 @@ import { sequence } from '../connectors/sequence-source.ts'
 import type { Sink } from '../connectors/sink.ts'
 import { socketText } from '../connectors/socket-text-source.ts'
 import type { Source } from '../connectors/source.ts'
-import { checkParallelism, StreamGraphBuilder } from '../plan/stream-graph-builder.ts'
+import { explainJson } from '../plan/explain-json.ts'
+import { type BuildOptions, checkParallelism, StreamGraphBuilder } from '../plan/stream-graph-builder.ts'
 import type { StreamGraph } from '../plan/stream-graph.ts'
+import { translate } from '../plan/translate.ts'
 import type { WatermarkStrategy } from '../time/watermark-strategy.ts'
 import type { TypeInformation } from '../data/types.ts'
 import type { JobRequest, JobResult } from '../coordinator/job-execution.ts'
@@ -27,6 +29,8 @@ import { CollectQueue } from './collect-queue.ts'
 import { SingleOutputStream } from './data-stream.ts'
 import { JobClient } from './job-client.ts'
 import type { StreamContext } from './stream-context.ts'
+
+const defaultJobName = 'Millrace Streaming Job'
 
 /** How checkpoints are taken; what is left out comes from the configuration. */
 export interface CheckpointSettings {
@@ -107,7 +111,7 @@ export class StreamExecutionEnvironment {
   }
 
   /** Starts the job and returns at once. */
-  executeAsync(jobName: string = 'Millrace Streaming Job', options: ExecuteOptions = {}): JobClient {
+  executeAsync(jobName: string = defaultJobName, options: ExecuteOptions = {}): JobClient {
     if (!this.#runsLocally) throw cannot('executed')
     const graph = this.toStreamGraph(jobName)
     return new JobClient({
@@ -249,13 +253,22 @@ export class StreamExecutionEnvironment {
     return this.configure(Object.fromEntries(values))
   }
 
-  /** The graph of everything said so far. */
+  /** The plan of what was said since the last execution, in the JSON of Flink's plan visualiser. */
+  getExecutionPlan(jobName: string = defaultJobName): string {
+    return JSON.stringify(explainJson(translate(this.#graph.preview(this.#buildOptions(jobName)))), undefined, 2)
+  }
+
+  /** @internal The graph of what was said since the last call. */
   toStreamGraph(jobName: string): StreamGraph {
-    return this.#graph.build({
+    return this.#graph.build(this.#buildOptions(jobName))
+  }
+
+  #buildOptions(jobName: string): BuildOptions {
+    return {
       jobName: this.#configuration.get(configOptions.pipelineName) ?? jobName,
       configuration: this.#configuration,
       parallelism: this.#parallelism,
-    })
+    }
   }
 }
 

@@ -30,13 +30,24 @@ export type NumericField<T> = FieldOf<T, number | bigint>
 /** Fields that can be compared. */
 export type ComparableField<T> = FieldOf<T, number | bigint | string | boolean | Date>
 
+/** Names of T's own fields of type V. */
+export type FieldWith<T, V> = { [F in keyof T]-?: T[F] extends V ? F : never }[keyof T] & string
+
 /** A function, or the name of a field of that type. */
-export type Selector<T, K> = ((value: T) => K) | ({ [F in keyof T]-?: T[F] extends K ? F : never }[keyof T] & string)
+export type Selector<T, K> = ((value: T) => K) | FieldWith<T, K>
 
 /** `(value) => value.field`, from a program's field name only, never from data. */
 export function fieldReader(field: string): (value: never) => unknown {
   // The name is quoted by JSON.stringify, so that it cannot leave the property access.
   return new Function('value', `return value[${JSON.stringify(field)}]`) as (value: never) => unknown
+}
+
+/** `(value) => ({ a: value.a, b: value.b })`, from a program's field names only, never from data. */
+export function fieldPicker(fields: readonly string[]): (value: never) => unknown {
+  const names = fields.map((field) => JSON.stringify(field))
+  return new Function('value', `return { ${names.map((name) => `[${name}]: value[${name}]`).join(', ')} }`) as (
+    value: never,
+  ) => unknown
 }
 
 export function selectorOf(selector: ((value: never) => unknown) | string): KeySelector {

@@ -13,7 +13,7 @@ import type { TypeInformation } from '../data/types.ts'
 import type { Upstream } from '../plan/stream-graph-builder.ts'
 import type { Operator } from '../operators/operator.ts'
 import type { SingleOutputStream } from './data-stream.ts'
-import { type Selector, selectorOf } from './field-access.ts'
+import { selectorOf } from './field-access.ts'
 import { operatorBody } from './inline-functions.ts'
 import type { StreamContext } from './stream-context.ts'
 
@@ -42,7 +42,10 @@ export class PartitionWindowedStream<T> {
     return this.#transform('Map Partition', () => new MapPartitionOperator(map, this.#type))
   }
   /** Emits the partition's records in order of a key; equal keys keep their order. */
-  sortPartition<K>(selector: Selector<T, K>, order: 'ascending' | 'descending' = 'ascending'): SingleOutputStream<T> {
+  sortPartition(
+    selector: ((value: T) => unknown) | (keyof T & string),
+    order: 'ascending' | 'descending' = 'ascending',
+  ): SingleOutputStream<T> {
     const key = selectorOf(selector) as (value: T) => unknown
     const create = (): Operator<T, T> => new MapPartitionOperator(sortPartition(key, order), this.#type)
     return this.#transform('Sort Partition', create, this.#type)

@@ -6,7 +6,7 @@ import type { TypeInformation } from '../data/types.ts'
 import type { OutputTag } from '../operators/output-tag.ts'
 import type { Collector } from '../operators/process-context.ts'
 import { type Combination, combinationOf, type ReduceFunction } from '../operators/reduce-function.ts'
-import type { RichFunction } from '../operators/runtime-context.ts'
+import { lifeCycleOf, type RichFunction } from '../operators/runtime-context.ts'
 import type { AggregateFunction } from '../state/keyed-state-backend.ts'
 import { createWindowOperator } from '../windows/create-window-operator.ts'
 import type { WindowProcessor } from '../windows/emit-window.ts'
@@ -212,10 +212,9 @@ function withoutKey<In, Out, W extends Window>(
   process: AllWindowProcessor<In, Out, W>,
 ): WindowProcessor<In, Out, number, W> {
   if (typeof process === 'function') return (_, context, elements, out) => process(context, elements, out)
-  const { open, close, clear } = process
+  const { clear } = process
   return {
-    ...(open && { open: open.bind(process) }),
-    ...(close && { close: close.bind(process) }),
+    ...lifeCycleOf(process),
     ...(clear && { clear: clear.bind(process) }),
     process: (_, context, elements, out) => process.process(context, elements, out),
   }

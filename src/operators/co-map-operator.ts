@@ -2,7 +2,7 @@
 import { BaseTwoInputOperator } from './base-operator.ts'
 import type { OperatorContext, Output } from './operator.ts'
 import { type Collector, type ProcessContext, processContext } from './process-context.ts'
-import { closeFunction, openFunction, type RichFunction } from './runtime-context.ts'
+import { closeFunction, lifeCycleOf, openFunction, type RichFunction } from './runtime-context.ts'
 import { userFunctionError } from './user-function-error.ts'
 
 /** One result per record of either stream. */
@@ -66,7 +66,7 @@ export function coMapOperator<In1, In2, Out>(
   userFunction: CoMapFunction<In1, In2, Out>,
 ): CoProcessOperator<In1, In2, Out> {
   return new CoProcessOperator<In1, In2, Out>({
-    ...lifeCycle(userFunction),
+    ...lifeCycleOf(userFunction),
     processElement1: (value, _, out) => out.collect(userFunction.map1(value)),
     processElement2: (value, _, out) => out.collect(userFunction.map2(value)),
   })
@@ -76,12 +76,8 @@ export function coFlatMapOperator<In1, In2, Out>(
   userFunction: CoFlatMapFunction<In1, In2, Out>,
 ): CoProcessOperator<In1, In2, Out> {
   return new CoProcessOperator<In1, In2, Out>({
-    ...lifeCycle(userFunction),
+    ...lifeCycleOf(userFunction),
     processElement1: (value, _, out) => userFunction.flatMap1(value, out),
     processElement2: (value, _, out) => userFunction.flatMap2(value, out),
   })
-}
-
-function lifeCycle(userFunction: RichFunction): RichFunction {
-  return { open: (context) => userFunction.open?.(context), close: () => userFunction.close?.() }
 }

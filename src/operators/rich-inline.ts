@@ -1,7 +1,7 @@
 /** map, filter and flatMap with a life cycle and a runtime context: rich functions are not fused, they are operators. */
 import type { Collector } from './process-context.ts'
 import { ProcessOperator } from './process-operator.ts'
-import type { RichFunction } from './runtime-context.ts'
+import { lifeCycleOf, type RichFunction } from './runtime-context.ts'
 
 /** A map with a life cycle and a runtime context. */
 export interface RichMapFunction<In, Out> extends RichFunction {
@@ -18,14 +18,14 @@ export interface RichFlatMapFunction<In, Out> extends RichFunction {
 
 export function richMapOperator<In, Out>(userFunction: RichMapFunction<In, Out>): ProcessOperator<In, Out> {
   return new ProcessOperator<In, Out>({
-    ...lifeCycle(userFunction),
+    ...lifeCycleOf(userFunction),
     processElement: (value, _, out) => out.collect(userFunction.map(value)),
   })
 }
 
 export function richFilterOperator<In>(userFunction: RichFilterFunction<In>): ProcessOperator<In, In> {
   return new ProcessOperator<In, In>({
-    ...lifeCycle(userFunction),
+    ...lifeCycleOf(userFunction),
     processElement: (value, _, out) => {
       if (userFunction.filter(value)) out.collect(value)
     },
@@ -34,11 +34,7 @@ export function richFilterOperator<In>(userFunction: RichFilterFunction<In>): Pr
 
 export function richFlatMapOperator<In, Out>(userFunction: RichFlatMapFunction<In, Out>): ProcessOperator<In, Out> {
   return new ProcessOperator<In, Out>({
-    ...lifeCycle(userFunction),
+    ...lifeCycleOf(userFunction),
     processElement: (value, _, out) => userFunction.flatMap(value, out),
   })
-}
-
-function lifeCycle(userFunction: RichFunction): RichFunction {
-  return { open: (context) => userFunction.open?.(context), close: () => userFunction.close?.() }
 }

@@ -89,10 +89,43 @@ export function requireKeyedState(context: OperatorContext): KeyedStateBackend {
 /** Opens a user function that has a life cycle; answers nothing where it has none. */
 export function openFunction(userFunction: unknown, context: OperatorContext): void | Promise<void> {
   const { open } = userFunction as RichFunction
-  if (typeof open === 'function') return open.call(userFunction, runtimeContext(context))
+  if (typeof open !== 'function') return
+  claim(userFunction as object, context)
+  return open.call(userFunction, runtimeContext(context))
+}
+
+/** Which subtask has opened a function object of this thread, until it is closed. */
+const owners = new WeakMap<object, TaskInfo>()
+
+/** What `open` puts into the object would be the last subtask's: two subtasks must not share one. */
+function claim(userFunction: object, { task }: Pick<OperatorContext, 'task'>): void {
+  const owner = owners.get(userFunction)
+  if (owner !== undefined && (owner.operatorId !== task.operatorId || owner.subtaskIndex !== task.subtaskIndex)) {
+    const names = [owner, task].map((one) => `${one.operatorName}[${one.subtaskIndex}]`)
+    throw new MillraceError(
+      'MR_PLAN_INVALID',
+      `${names.join(' and ')} run in one thread with the same function object, which has an open(): make one object for each ` +
+        'operator, and in local mode give the operator parallelism 1',
+      { context: { operator: task.operatorName, subtask: task.subtaskIndex } },
+    )
+  }
+  owners.set(userFunction, task)
+}
+
+/** The life cycle of a user function, for the function that an operator makes around it. */
+export function lifeCycleOf(userFunction: RichFunction): RichFunction {
+  return {
+    open: (context) => {
+      if (userFunction.open === undefined) return
+      claim(userFunction, context)
+      return userFunction.open(context)
+    },
+    close: () => closeFunction(userFunction),
+  }
 }
 
 export function closeFunction(userFunction: unknown): void | Promise<void> {
+  owners.delete(userFunction as object)
   const { close } = userFunction as RichFunction
   if (typeof close === 'function') return close.call(userFunction)
 }

@@ -84,8 +84,15 @@ export class StreamGraphBuilder {
     return draft
   }
 
-  build({ jobName, configuration, parallelism }: BuildOptions): StreamGraph {
-    const drafts = this.#takeFresh()
+  build(options: BuildOptions): StreamGraph {
+    const graph = this.preview(options)
+    this.#builtCount = this.#drafts.length
+    return graph
+  }
+
+  /** What `build` would make; the nodes stay new. */
+  preview({ jobName, configuration, parallelism }: BuildOptions): StreamGraph {
+    const drafts = this.#fresh()
     if (drafts.length === 0) {
       throw new MillraceError('MR_PLAN_INVALID', `job '${jobName}' has no operators: start with env.source(…)`)
     }
@@ -103,7 +110,7 @@ export class StreamGraphBuilder {
   }
 
   /** In order of creation. */
-  #takeFresh(): DraftNode[] {
+  #fresh(): DraftNode[] {
     const wanted = new Set<DraftNode>()
     const add = (draft: DraftNode): void => {
       if (wanted.has(draft)) return
@@ -111,7 +118,6 @@ export class StreamGraphBuilder {
       for (const input of draft.inputs) add(input.node)
     }
     for (const draft of this.#drafts.slice(this.#builtCount)) add(draft)
-    this.#builtCount = this.#drafts.length
     return this.#drafts.filter((draft) => wanted.has(draft))
   }
 }

@@ -112,3 +112,26 @@ bids.keyBy('auction').intervalJoin(rules.keyBy('channel'))
 bids.join(rules).where('channel').equalTo('chanel')
 // @ts-expect-error connected keyed streams need equal key types
 bids.keyBy('auction').connect(rules.keyBy('channel')).process({})
+
+// Keys of connected streams: functions, or fields of one type.
+bids
+  .connect(rules)
+  .keyBy(
+    (bid) => bid.channel,
+    (rule) => rule.channel,
+  )
+  .process<string>({
+    processElement1: (bid, context, out) => out.collect(bid.channel + context.getCurrentKey()),
+    processElement2: (rule, context, out) => out.collect(rule.channel + context.getCurrentKey()),
+  })
+bids.connect(rules).keyBy('auction', 'limit')
+bids.partitionCustom((channel: string, count) => channel.length % count, 'channel')
+bids.partitionCustom(
+  (channel: string, count) => channel.length % count,
+  (bid) => bid.channel,
+)
+bids.fullWindowPartition().sortPartition((bid) => bid.price)
+// @ts-expect-error fields of different types
+bids.connect(rules).keyBy('auction', 'channel')
+// @ts-expect-error a partitioner of text over a field of numbers
+bids.partitionCustom((channel: string, count) => channel.length % count, 'auction')

@@ -99,7 +99,7 @@ describe('an environment of one’s own', () => {
   })
 
   it('gives a client that knows status, accumulators and result', async () => {
-    const env = local(2)
+    const env = local()
     env
       .fromSequence(1, 100)
       .map(new Counting())
@@ -110,6 +110,23 @@ describe('an environment of one’s own', () => {
     expect(client.status()).toBe('FINISHED')
     expect(result).toMatchObject({ jobName: 'counted', status: 'FINISHED', accumulators: { sum: 5_050 } })
     expect(result.vertices.find((vertex) => vertex.isSource)!.recordsIn).toBe(100)
+  })
+
+  it('refuses an object with open() that two subtasks of one thread would share', async () => {
+    const shared = local(2).fromSequence(1, 10).map(new Counting()).executeAndCollect()
+    await expect(shared).rejects.toMatchObject({ code: 'MR_PLAN_INVALID' })
+    const counting = new Counting()
+    const twice = local().fromSequence(1, 10).map(counting).map(counting).executeAndCollect()
+    await expect(twice).rejects.toThrow('same function object')
+  })
+
+  it('prints the plan of what was said, which stays to be executed', async () => {
+    const env = local()
+    const numbers = env.fromSequence(1, 2).map((n) => n)
+    expect((JSON.parse(env.getExecutionPlan()) as { nodes: { type: string }[] }).nodes.map(({ type }) => type)).toEqual(
+      ['Source: sequence(1, 2)', 'Map'],
+    )
+    expect(await numbers.executeAndCollect()).toEqual([1, 2])
   })
 
   it('cancels, and says so', async () => {
@@ -248,6 +265,11 @@ describe.each([1, 2])('programs at parallelism %i', (parallelism) => {
     expect(sorted(near)).toEqual(['ann 1000 4000', 'ann 4000 4000', 'ann 4000 6000', 'ann 6000 6000', 'bob 7000 7000'])
   })
 
+  it('projections', async () => {
+    const projected = await stream().project('user', 'pages').executeAndCollect()
+    expect(projected[0]).toEqual({ user: 'ann', pages: 1 })
+  })
+
   it('connected streams', async () => {
     const env = local(parallelism)
     const words = await env
@@ -256,5 +278,20 @@ describe.each([1, 2])('programs at parallelism %i', (parallelism) => {
       .map<string>({ map1: (text) => text, map2: (n) => `#${n}` })
       .executeAndCollect()
     expect(sorted(words)).toEqual(['#1', '#2', 'a', 'b'])
+  })
+
+  it('partition windows', async () => {
+    const total = await local(parallelism)
+      .fromSequence(1, 10)
+      .fullWindowPartition()
+      .reduce((a, b) => a + b)
+      .executeAndCollect()
+    expect(total.reduce((a, b) => a + b, 0)).toBe(55)
+    const ordered = await local(parallelism)
+      .fromElements(3, 1, 2)
+      .fullWindowPartition()
+      .sortPartition((n) => n)
+      .executeAndCollect()
+    expect(ordered.toSorted()).toEqual([1, 2, 3])
   })
 })
