@@ -1,11 +1,11 @@
 /** CSV rows from files (RFC 4180), with declared or inferred columns. */
 import { MillraceError } from '../common/errors.ts'
 import type { Field, TypeInformation } from '../data/types.ts'
-import { enumerateFiles } from './files/enumerate-files.ts'
-import { FileRecordsReader } from './files/file-records-reader.ts'
+import { type FilePaths, fileSource, type FileSourceOptions } from './files/file-source.ts'
 import { type FileSample, readSample } from './files/file-sample.ts'
 import { type FileRange, type FileSplit, isGzip } from './files/file-split.ts'
 import { findFiles } from './files/find-files.ts'
+import type { MonitorSplit } from './files/monitored-files-reader.ts'
 import { quotedRow, unfinished } from './formats/csv-fields.ts'
 import { type CsvDialect, CsvFormat } from './formats/csv-format.ts'
 import { guessSchema, uniqueNames } from './formats/csv-schema.ts'
@@ -16,7 +16,7 @@ import type { Source } from './source.ts'
 export type CsvRecord = Record<string, string | number | boolean | bigint | null>
 
 /** How CSV files are read. */
-export interface CsvOptions<T> {
+export interface CsvOptions<T> extends FileSourceOptions {
   /**
    * A row type. With a header, columns are found by name and others are skipped; without one, by position. Default: names
    * from the header (or column1, column2, …) and the narrowest of bool, float64, int64 and text that fits a sample of the
@@ -36,8 +36,6 @@ export interface CsvOptions<T> {
   readonly quotedNewlines?: boolean
   /** What happens to a row that does not fit. Default 'fail'. A header that does not fit always fails. */
   readonly onError?: MalformedPolicy
-  /** Bytes of one split. Default 16 MiB; less where files are small. */
-  readonly splitBytes?: number
 }
 
 const pieceBytes = 32 << 10
@@ -51,20 +49,24 @@ const sampleRowsMax = 1000
  * not of its type, a quote that is not closed, a declared column that the header has not).
  * @example env.source(csv('trips.csv', { type: types.row({ id: types.text(), km: types.float64() }) }))
  */
-export function csv<T = CsvRecord>(
-  path: string | readonly string[],
-  options: CsvOptions<T> = {},
-): Source<T, FileSplit> {
+export function csv<T = CsvRecord>(path: FilePaths, options: CsvOptions<T> = {}): Source<T, FileSplit | MonitorSplit> {
   const dialect = csvDialect(options)
   const policy = malformedPolicy(options.onError)
   const declared = declaredSchema(options.type)
-  const isDivisible = dialect.quote === undefined || options.quotedNewlines === false
-  return {
-    name: `csv(${typeof path === 'string' ? path : path.join(', ')})`,
-    boundedness: 'bounded',
+  const isMonitored = options.monitorIntervalMs !== undefined
+  if (isMonitored && declared === undefined) {
+    throw new MillraceError('MR_CONFIG_INVALID_VALUE', 'a CSV source that looks for new files must declare its type')
+  }
+  return fileSource<T>({
+    kind: 'csv',
+    path,
+    options,
     type: options.type,
-    enumerateSplits({ parallelism }) {
-      const splits = enumerateFiles(path, parallelism, { splitBytes: options.splitBytes, isDivisible })
+    window: { encoding: 'utf8', pieceBytes, lineBytesMax },
+    isDivisible: (dialect.quote === undefined || options.quotedNewlines === false) && !isMonitored,
+    createFormat: (context) =>
+      new CsvFormat(declared, dialect, new MalformedHandler(policy, 'a valid CSV row', context)),
+    complete(splits) {
       const schema = declared === undefined ? inferSchema(path, dialect) : undefined
       const headers = new Map<string, readonly string[]>()
       return splits.map(({ ranges }) => ({
@@ -72,11 +74,7 @@ export function csv<T = CsvRecord>(
         ranges: ranges.map((range) => withHeader(range, dialect, headers)),
       }))
     },
-    createReader(context) {
-      const format = new CsvFormat<T>(declared, dialect, new MalformedHandler(policy, 'a valid CSV row', context))
-      return new FileRecordsReader(format, { encoding: 'utf8', pieceBytes, lineBytesMax }, context)
-    },
-  }
+  })
 }
 
 function csvDialect<T>({ delimiter = ',', quote = '"', header = true }: CsvOptions<T>): CsvDialect {
@@ -108,7 +106,7 @@ function withHeader(range: FileRange, dialect: CsvDialect, known: Map<string, re
 }
 
 /** From the first file that holds anything. */
-function inferSchema(path: string | readonly string[], dialect: CsvDialect): readonly Field[] {
+function inferSchema(path: FilePaths, dialect: CsvDialect): readonly Field[] {
   for (const file of findFiles(path)) {
     const rows = sampleRows(file.path, dialect, sampleRowsMax)
     const first = rows[0]

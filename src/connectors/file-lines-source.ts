@@ -1,19 +1,17 @@
 /** Text lines from files, read in parallel by byte ranges. */
 import { MillraceError } from '../common/errors.ts'
 import { types } from '../data/types.ts'
-import { enumerateFiles } from './files/enumerate-files.ts'
-import { FileRecordsReader } from './files/file-records-reader.ts'
+import { type FilePaths, fileSource, type FileSourceOptions } from './files/file-source.ts'
 import type { FileSplit } from './files/file-split.ts'
+import type { MonitorSplit } from './files/monitored-files-reader.ts'
 import type { TextEncoding } from './files/text-window.ts'
 import { LineFormat } from './formats/line-format.ts'
 import type { Source } from './source.ts'
 
-/** How files of lines are read. */
-export interface FileLinesOptions {
+/** How lines are read out of files. */
+export interface FileLinesOptions extends FileSourceOptions {
   /** 'utf8' (default; a byte order mark is left out, bad sequences become U+FFFD) or 'latin1'. */
   readonly encoding?: TextEncoding
-  /** Bytes of one split, that is of what one subtask takes at a time. Default 16 MiB; less where files are small. */
-  readonly splitBytes?: number
   /** A longer line is refused with MR_FORMAT_MALFORMED. Default 256 MiB. */
   readonly lineBytesMax?: number
 }
@@ -21,6 +19,7 @@ export interface FileLinesOptions {
 const lineBytesMaxDefault = 256 << 20
 /** Small pieces: a string cut from a piece keeps the whole piece alive. */
 const pieceBytes = 8 << 10
+
 /**
  * The lines of a file, of all files below a folder, or of the files that a glob (or any of several) matches; without
  * their line ends (LF or CRLF). Files that end in `.gz` are unpacked. Order holds within a file only as far as one
@@ -28,17 +27,18 @@ const pieceBytes = 8 << 10
  * (a line that is too long).
  * @example env.source(fileLines('logs/*.log.gz'))
  */
-export function fileLines(path: string | readonly string[], options: FileLinesOptions = {}): Source<string, FileSplit> {
+export function fileLines(path: FilePaths, options: FileLinesOptions = {}): Source<string, FileSplit | MonitorSplit> {
   const encoding = options.encoding ?? 'utf8'
   if (encoding !== 'utf8' && encoding !== 'latin1') {
     throw new MillraceError('MR_CONFIG_INVALID_VALUE', `encoding must be utf8 or latin1, got ${String(encoding)}`)
   }
-  const window = { encoding, pieceBytes, lineBytesMax: options.lineBytesMax ?? lineBytesMaxDefault }
-  return {
-    name: `fileLines(${typeof path === 'string' ? path : path.join(', ')})`,
-    boundedness: 'bounded',
+  return fileSource({
+    kind: 'fileLines',
+    path,
+    options,
     type: types.text(),
-    enumerateSplits: ({ parallelism }) => enumerateFiles(path, parallelism, { splitBytes: options.splitBytes }),
-    createReader: (context) => new FileRecordsReader(new LineFormat(), window, context),
-  }
+    window: { encoding, pieceBytes, lineBytesMax: options.lineBytesMax ?? lineBytesMaxDefault },
+    isDivisible: true,
+    createFormat: () => new LineFormat(),
+  })
 }

@@ -1,14 +1,14 @@
 /** Newline-delimited JSON from files, read in parallel by byte ranges. */
 import type { TypeInformation } from '../data/types.ts'
-import { enumerateFiles } from './files/enumerate-files.ts'
-import { FileRecordsReader } from './files/file-records-reader.ts'
+import { type FilePaths, fileSource, type FileSourceOptions } from './files/file-source.ts'
 import type { FileSplit } from './files/file-split.ts'
+import type { MonitorSplit } from './files/monitored-files-reader.ts'
 import { MalformedHandler, malformedPolicy, type MalformedPolicy } from './formats/malformed.ts'
 import { NdjsonFormat } from './formats/ndjson-format.ts'
 import type { Source } from './source.ts'
 
 /** How files of JSON lines are read. */
-export interface NdjsonOptions<T> {
+export interface NdjsonOptions<T> extends FileSourceOptions {
   /**
    * What each line holds. Numbers of type int64 and decimal are read exactly, from JSON numbers or strings; timestamps
    * from milliseconds or ISO text; bytes from base64. Default: whatever JSON.parse gives.
@@ -16,8 +16,6 @@ export interface NdjsonOptions<T> {
   readonly type?: TypeInformation<T>
   /** What happens to a line that is no such JSON. Default 'fail'. */
   readonly onError?: MalformedPolicy
-  /** Bytes of one split. Default 16 MiB; less where files are small. */
-  readonly splitBytes?: number
 }
 
 /** A longer line is refused. */
@@ -30,19 +28,18 @@ const pieceBytes = 32 << 10
  * @example env.source(ndjson('events/', { type: types.row({ id: types.text(), value: types.float64() }) }))
  */
 export function ndjson<T = unknown>(
-  path: string | readonly string[],
+  path: FilePaths,
   options: NdjsonOptions<T> = {},
-): Source<T, FileSplit> {
+): Source<T, FileSplit | MonitorSplit> {
   const policy = malformedPolicy(options.onError)
-  const window = { encoding: 'utf8', pieceBytes, lineBytesMax } as const
-  return {
-    name: `ndjson(${typeof path === 'string' ? path : path.join(', ')})`,
-    boundedness: 'bounded',
+  return fileSource<T>({
+    kind: 'ndjson',
+    path,
+    options,
     type: options.type,
-    enumerateSplits: ({ parallelism }) => enumerateFiles(path, parallelism, { splitBytes: options.splitBytes }),
-    createReader(context) {
-      const malformed = new MalformedHandler(policy, 'valid NDJSON', context)
-      return new FileRecordsReader(new NdjsonFormat<T>(options.type?.dataType, malformed), window, context)
-    },
-  }
+    window: { encoding: 'utf8', pieceBytes, lineBytesMax },
+    isDivisible: true,
+    createFormat: (context) =>
+      new NdjsonFormat(options.type?.dataType, new MalformedHandler(policy, 'valid NDJSON', context)),
+  })
 }
