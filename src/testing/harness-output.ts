@@ -2,12 +2,14 @@
 import type { Output, RecordCell } from '../operators/operator.ts'
 import type { OutputTag } from '../operators/output-tag.ts'
 
+/** A record that an operator emitted, with its timestamp. */
 export interface OutputRecord<T> {
   readonly value: T
   /** Event time in ms, or `noTimestamp`. */
   readonly timestampMs: number
 }
 
+/** Something that an operator emitted: a record, a record of a side output, a watermark or a change of status. */
 export type OutputEvent<T> =
   | ({ readonly type: 'record' } & OutputRecord<T>)
   | ({ readonly type: 'side'; readonly tag: string } & OutputRecord<unknown>)

@@ -1,14 +1,6 @@
 /**
  * Runs one operator alone, in the calling thread: records, watermarks and processing time go in by call, results are
  * recorded, and its state can be taken and given to another harness, also at another parallelism.
- * @example
- * const harness = await OperatorHarness.open({
- *   operator: () => new KeyedProcessOperator(myFunction),
- *   keySelector: (ride: Ride) => ride.driver,
- * })
- * harness.processElement({ driver: 1, km: 3 }, 1_000)
- * harness.processWatermark(2_000)
- * expect(harness.values()).toEqual([…])
  */
 import { assert } from '../common/assert.ts'
 import { maxParallelismDefault, maxWatermark, minWatermark, noTimestamp } from '../common/limits.ts'
@@ -27,6 +19,7 @@ import { HarnessOutput, type OutputRecord } from './harness-output.ts'
 import { MemorySnapshots } from './memory-snapshots.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
+/** What runs in a harness, and how: operator, keys, backend, parallelism, time at the start, state to restore. */
 export interface HarnessOptions<In, In2 = never> {
   readonly operator: () => Operator<In, never> | Operator<In, unknown>
   /** Makes the operator keyed. */
@@ -49,6 +42,7 @@ export interface HarnessOptions<In, In2 = never> {
   readonly restore?: readonly HarnessSnapshot[]
 }
 
+/** The state of an operator as a harness took it; another harness goes on from it. */
 export interface HarnessSnapshot {
   readonly keyed: KeyedStateHandle | undefined
   readonly operatorState: HarnessOperatorSnapshot
@@ -58,6 +52,7 @@ export interface HarnessSnapshot {
 /** Blocked calls in a row without any record emitted: the operator does not get on. */
 const stallsMax = 1_000
 
+/** One operator alone: feed it by call, look at what it emitted, take its state. */
 export class OperatorHarness<In, Out, In2 = never> {
   readonly clock: VirtualClock
   readonly operator: Operator<In, Out>

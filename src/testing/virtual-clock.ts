@@ -2,6 +2,7 @@
 import type { Clock } from '../common/clock.ts'
 import { assert } from '../common/assert.ts'
 
+/** A clock that stands still until a test sets it. */
 export class VirtualClock implements Clock {
   #nowMs: number
 

@@ -63,6 +63,7 @@ test('every @example of a public export, and the code in README.md, compiles', (
           paths: Object.fromEntries(paths),
           typeRoots: [join(root, 'node_modules/@types')],
           noUnusedLocals: false,
+          noUnusedParameters: false,
           isolatedDeclarations: false,
           declaration: false,
         },

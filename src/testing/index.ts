@@ -1,0 +1,13 @@
+/** `millrace/testing`: what users test their functions and jobs with. */
+export {
+  broadcastProcessHarness,
+  coProcessHarness,
+  type FunctionHarnessOptions,
+  keyedBroadcastProcessHarness,
+  keyedCoProcessHarness,
+  keyedProcessHarness,
+  processHarness,
+} from './function-harnesses.ts'
+export { type HarnessOptions, type HarnessSnapshot, OperatorHarness } from './operator-harness.ts'
+export type { OutputEvent, OutputRecord } from './harness-output.ts'
+export { VirtualClock } from './virtual-clock.ts'
