@@ -21,6 +21,9 @@ export type {
   KeyedBroadcastConnectedStream,
   KeyedConnectedStreams,
 } from './api/connected-streams.ts'
+export type { AsyncCallOptions, MapAsyncOptions } from './api/async-calls.ts'
+export type { AsyncCallContext, AsyncFunction, AsyncInvoke } from './operators/async-operator.ts'
+export { type AsyncRetryStrategy, retryStrategies, type RetryPredicates } from './operators/async-retry-strategy.ts'
 export type { IntervalJoin, IntervalJoined } from './api/interval-join.ts'
 export type { PairedByKey, PairedStreams, PairFunction, PairingKind, WindowedPair } from './api/paired-streams.ts'
 export type {

@@ -8,11 +8,13 @@
  * 2. Streams are immutable; the chain controls of SingleOutputStream change the node that made the stream.
  */
 import { maxParallelismMax } from '../common/limits.ts'
+import { type AsyncCallOptions, asyncBody, type MapAsyncOptions } from './async-calls.ts'
 import { fileSink } from '../connectors/file-sink/file-sink.ts'
 import { print } from '../connectors/print-sink.ts'
 import type { Sink } from '../connectors/sink.ts'
 import { socketSink } from '../connectors/socket-sink.ts'
 import { type TypeInformation, types } from '../data/types.ts'
+import type { AsyncCallContext, AsyncFunction, AsyncInvoke } from '../operators/async-operator.ts'
 import type { OutputTag } from '../operators/output-tag.ts'
 import type { Collector } from '../operators/process-context.ts'
 import { type ProcessElement, type ProcessFunction, ProcessOperator } from '../operators/process-operator.ts'
@@ -94,6 +96,28 @@ export class DataStream<T> {
       'Process',
       operatorBody(() => new ProcessOperator(process)),
     )
+  }
+
+  /** One asynchronous call per record, many at a time; results in the order of the records, or as they come. */
+  mapAsync<R>(
+    map: (value: T, context: AsyncCallContext) => Promise<R>,
+    { order = 'ordered', timeoutMs = 0, ...options }: MapAsyncOptions<R> = {},
+  ): SingleOutputStream<R> {
+    const invoke: AsyncInvoke<T, R> = async (value, context) => [await map(value, context)]
+    return this.transform<R>('Async Map', asyncBody(invoke, order, { timeoutMs, ...options }, this.type))
+  }
+
+  /** Asynchronous calls with any number of results per record, in the order of the records. */
+  orderedWait<R>(invoke: AsyncFunction<T, R> | AsyncInvoke<T, R>, options: AsyncCallOptions<R>): SingleOutputStream<R> {
+    return this.transform<R>('Async Wait (ordered)', asyncBody(invoke, 'ordered', options, this.type))
+  }
+
+  /** Asynchronous calls with any number of results per record, as they come, though never past a watermark. */
+  unorderedWait<R>(
+    invoke: AsyncFunction<T, R> | AsyncInvoke<T, R>,
+    options: AsyncCallOptions<R>,
+  ): SingleOutputStream<R> {
+    return this.transform<R>('Async Wait (unordered)', asyncBody(invoke, 'unordered', options, this.type))
   }
 
   /** Stamps records and makes watermarks of them; best directly at the source: `env.source(source, strategy)`. */

@@ -25,6 +25,7 @@ import type { OperatorContext } from './operator.ts'
 import { closeFunction, openFunction, type RichFunction } from './runtime-context.ts'
 import { userFunctionError } from './user-function-error.ts'
 
+/** What an asynchronous call sees beside the record. */
 export interface AsyncCallContext {
   /** Aborted where the record has timed out or the task ends. */
   readonly signal: AbortSignal
@@ -35,6 +36,7 @@ export interface AsyncCallContext {
 /** Any number of results per record. */
 export type AsyncInvoke<In, Out> = (value: In, context: AsyncCallContext) => Promise<readonly Out[]>
 
+/** Asynchronous calls, with open, close and a time-out handler. */
 export interface AsyncFunction<In, Out> extends RichFunction {
   asyncInvoke(value: In, context: AsyncCallContext): Promise<readonly Out[]>
   /** Results in place of those that did not come in time. Without it a time-out fails the job (MR_RUNTIME_TIMEOUT). */

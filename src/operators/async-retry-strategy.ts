@@ -1,6 +1,7 @@
 /** When and how often an asynchronous call is tried again. */
 import { MillraceError } from '../common/errors.ts'
 
+/** When and how often an asynchronous call is tried again. */
 export interface AsyncRetryStrategy<Out> {
   /** The first attempt included. */
   readonly attemptsMax: number
@@ -14,6 +15,7 @@ export interface AsyncRetryStrategy<Out> {
   readonly exceptionPredicate?: (error: unknown) => boolean
 }
 
+/** Which results and errors are tried again. */
 export interface RetryPredicates<Out> {
   readonly ifResult?: (results: readonly Out[]) => boolean
   readonly ifException?: (error: unknown) => boolean

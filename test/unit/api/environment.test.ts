@@ -5,6 +5,7 @@ import {
   elements,
   job,
   outputTag,
+  retryStrategies,
   seconds,
   StreamExecutionEnvironment,
   tumbling,
@@ -268,6 +269,34 @@ describe.each([1, 2])('programs at parallelism %i', (parallelism) => {
   it('projections', async () => {
     const projected = await stream().project('user', 'pages').executeAndCollect()
     expect(projected[0]).toEqual({ user: 'ann', pages: 1 })
+  })
+
+  it('asynchronous calls, in order and not, with time-outs and retries', async () => {
+    const later = (n: number): Promise<number> => new Promise((resolve) => setTimeout(resolve, 12 - n, n))
+    const numbers = () => local(parallelism).fromElements(1, 5, 9)
+    expect(await numbers().mapAsync(later).executeAndCollect()).toHaveLength(3)
+    const unordered = await numbers()
+      .unorderedWait(async (n) => [await later(n), -n], { timeoutMs: 10_000, capacity: 2 })
+      .executeAndCollect()
+    expect(unordered.toSorted((a, b) => a - b)).toEqual([-9, -5, -1, 1, 5, 9])
+    const failing = new Set([1, 5])
+    const retried = await numbers()
+      .orderedWait(
+        async (n) => {
+          if (failing.delete(n)) throw new Error('not yet')
+          return [n]
+        },
+        { timeoutMs: 10_000, retry: retryStrategies.fixedDelay(2, 1) },
+      )
+      .executeAndCollect()
+    expect(retried.toSorted()).toEqual([1, 5, 9])
+    const late = await numbers()
+      .orderedWait({ asyncInvoke: () => new Promise<number[]>(() => {}), timeout: (n) => [-n] }, { timeoutMs: 5 })
+      .executeAndCollect()
+    expect(late.toSorted((a, b) => a - b)).toEqual([-9, -5, -1])
+    expect(() => numbers().mapAsync(later, { capacity: 0 })).toThrow(
+      expect.objectContaining({ code: 'MR_PLAN_INVALID' }),
+    )
   })
 
   it('connected streams', async () => {
