@@ -19,9 +19,10 @@ export class Doorbell {
     this.#sleeping = this.#bell + 1
   }
 
-  /** Wakes the slot if it sleeps or is about to. */
+  /** Wakes the slot if it sleeps or is about to. One ringer per sleep pays for the wake-up; it clears the flag. */
   ring(): void {
     if (Atomics.load(this.#words, this.#sleeping) === 0) return
+    if (Atomics.exchange(this.#words, this.#sleeping, 0) === 0) return
     Atomics.add(this.#words, this.#bell, 1)
     Atomics.notify(this.#words, this.#bell)
   }
