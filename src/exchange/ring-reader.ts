@@ -156,6 +156,7 @@ export class RingReader implements ChannelReader {
     this.batch = decoder
     if (i32[word + DescriptorWord.Releases] === 1) this.#usedSegment = i32[word + DescriptorWord.Segment]!
     this.#descriptors.advance()
+    this.#credits.lend()
     return Polled.Batch
   }
 
@@ -190,13 +191,21 @@ export class RingReader implements ChannelReader {
   #advance(segment: number): void {
     this.#descriptors.advance()
     if (segment >= 0) this.#credits.takeBack(segment)
-    this.#bell.ring()
+    this.#ringIfHalfEmpty()
   }
 
   #giveBack(): void {
     this.#credits.takeBack(this.#usedSegment)
     this.#usedSegment = -1
-    this.#bell.ring()
+    this.#ringIfHalfEmpty()
+  }
+
+  /**
+   * A writer that sleeps for want of credit is woken once half of its segments are free: waking it for each one would
+   * cost a switch of threads per segment. At the latest it is woken when the ring is empty.
+   */
+  #ringIfHalfEmpty(): void {
+    if (this.#descriptors.length() <= this.#credits.outstanding >> 1) this.#bell.ring()
   }
 
   /** Learns a schema. Schemas come in the order of their numbers; a snapshot may have read them ahead. */
