@@ -157,6 +157,7 @@ export class RingReader implements ChannelReader {
     if (i32[word + DescriptorWord.Releases] === 1) this.#usedSegment = i32[word + DescriptorWord.Segment]!
     this.#descriptors.advance()
     this.#credits.lend()
+    this.#ringIfHalfEmpty()
     return Polled.Batch
   }
 
