@@ -31,7 +31,6 @@ export interface ConfigOptions {
   readonly heapPerSlot: ConfigOption<number>
   readonly slotStartTimeout: ConfigOption<number>
   readonly cancellationTimeout: ConfigOption<number>
-  readonly latencyInterval: ConfigOption<number>
   readonly stateBackend: ConfigOption<'managed' | 'heap' | 'rocksdb' | 'leveldb'>
   readonly rocksdbLocalDir: ConfigOption<string | undefined>
   readonly checkpointInterval: ConfigOption<number | undefined>
@@ -43,13 +42,8 @@ export interface ConfigOptions {
   readonly checkpointsRetained: ConfigOption<number>
   readonly checkpointDir: ConfigOption<string | undefined>
   readonly savepointDir: ConfigOption<string | undefined>
-  readonly checkpointIncremental: ConfigOption<boolean>
-  readonly checkpointRetention: ConfigOption<
-    'retain-on-cancellation' | 'delete-on-cancellation' | 'no-externalized-checkpoints'
-  >
   readonly unaligned: ConfigOption<boolean>
   readonly alignedTimeout: ConfigOption<number>
-  readonly checkpointsAfterFinish: ConfigOption<boolean>
   readonly recoveryPath: ConfigOption<string | undefined>
   readonly recoveryIgnoreUnclaimed: ConfigOption<boolean>
   readonly recoveryFallback: ConfigOption<boolean>
@@ -160,11 +154,6 @@ export const configOptions: ConfigOptions = {
     '10 s',
     'How long a cancelled task may take to stop before its worker thread is terminated.',
   ),
-  latencyInterval: durationOption(
-    'metrics.latency.interval',
-    '0 ms',
-    'How often sources emit latency markers. 0: never.',
-  ),
 
   // --- state ---
   stateBackend: choiceOption(
@@ -176,7 +165,7 @@ export const configOptions: ConfigOptions = {
   rocksdbLocalDir: textOption(
     'state.backend.rocksdb.localdir',
     undefined,
-    'Working directory of disk backends. Without it: a folder in the job directory, or the temporary directory.',
+    'An existing directory in which the backends on disk (leveldb too) work. Without it: the temporary directory.',
   ),
 
   // --- checkpoints ---
@@ -224,23 +213,12 @@ export const configOptions: ConfigOptions = {
   checkpointDir: textOption(
     'execution.checkpointing.dir',
     undefined,
-    'Where checkpoints are kept. Without it: the job directory.',
+    'Job directory, where checkpoints are kept, for runs without `--job-dir`.',
   ),
   savepointDir: textOption(
     'execution.checkpointing.savepoint-dir',
     undefined,
     'Where savepoints are written. Without it: the job directory.',
-  ),
-  checkpointIncremental: booleanOption(
-    'execution.checkpointing.incremental',
-    true,
-    'Whether checkpoints store only what changed since the last one.',
-  ),
-  checkpointRetention: choiceOption(
-    'execution.checkpointing.externalized-checkpoint-retention',
-    ['retain-on-cancellation', 'delete-on-cancellation', 'no-externalized-checkpoints'],
-    'retain-on-cancellation',
-    'What becomes of checkpoints when the job is cancelled.',
   ),
   unaligned: booleanOption(
     'execution.checkpointing.unaligned.enabled',
@@ -251,11 +229,6 @@ export const configOptions: ConfigOptions = {
     'execution.checkpointing.aligned-checkpoint-timeout',
     '0 ms',
     'With unaligned checkpoints: how long a barrier stays aligned before it overtakes. 0: it overtakes at once.',
-  ),
-  checkpointsAfterFinish: booleanOption(
-    'execution.checkpointing.checkpoints-after-tasks-finish',
-    true,
-    'Whether checkpoints go on after some subtasks have finished.',
   ),
   recoveryPath: textOption(
     'execution.state-recovery.path',

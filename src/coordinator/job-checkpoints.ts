@@ -38,10 +38,11 @@ export class JobCheckpoints {
   static async open(job: JobGraph, request: JobRequest): Promise<JobCheckpoints | undefined> {
     const configuration = Configuration.of(job.configuration)
     const from = request.from ?? configuration.get(configOptions.recoveryPath)
-    const settings = checkpointSettings(configuration, request.jobDir !== undefined || from !== undefined)
+    const jobDir = request.jobDir ?? configuration.get(configOptions.checkpointDir)
+    const settings = checkpointSettings(configuration, jobDir !== undefined || from !== undefined)
     if (settings === undefined) return undefined
-    const isPersistent = request.jobDir !== undefined
-    const directory = isPersistent ? resolve(request.jobDir!) : await mkdtemp(join(tmpdir(), 'millrace-'))
+    const isPersistent = jobDir !== undefined
+    const directory = isPersistent ? resolve(jobDir) : await mkdtemp(join(tmpdir(), 'millrace-'))
     try {
       const store = await CheckpointStore.open({
         directory,

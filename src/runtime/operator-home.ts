@@ -149,6 +149,7 @@ function createKeyedState(
     keyType: node.body.kind === 'operator' ? node.body.keyType : undefined,
     clock,
     budget: parts.stateBudget,
+    localDirectory: configuration.get(configOptions.rocksdbLocalDir),
   })
 }
 

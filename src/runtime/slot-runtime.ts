@@ -3,8 +3,7 @@
  * happened. The same in a worker and in local mode. Cold but for the loop it starts.
  */
 import type { Clock } from '../common/clock.ts'
-import { configOptions } from '../common/config-options.ts'
-import { Configuration } from '../common/configuration.ts'
+import { bufferTimeoutMs } from '../plan/buffer-timeout.ts'
 import { asMillraceError } from '../common/errors.ts'
 import { type Exchange, openExchange } from '../exchange/exchange.ts'
 import type { JobGraph } from '../plan/job-graph.ts'
@@ -96,7 +95,7 @@ function loopOf(
     clock,
     mayBlock,
     doorbell: exchange.doorbell,
-    bufferTimeoutMs: Configuration.of(job.configuration).get(configOptions.bufferTimeout),
+    bufferTimeoutMs: bufferTimeoutMs(job),
     isCancelRequested: () => control.isCancelRequested(),
     onTaskEnded: ({ vertex, subtask }) =>
       port.post({ type: 'subtaskFinished', subtask: { vertexIndex: vertex.index, subtaskIndex: subtask } }),
