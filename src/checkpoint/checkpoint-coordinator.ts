@@ -123,7 +123,7 @@ export class CheckpointCoordinator {
   /** Every subtask runs: the interval begins. */
   start(): void {
     this.#hasStarted = true
-    this.#nextPeriodicMs = this.#nowMs() + (this.#options.settings.intervalMs ?? Number.POSITIVE_INFINITY)
+    this.#nextPeriodicMs = this.#nowMs() + this.#options.settings.intervalMs
     this.tick()
   }
 
@@ -165,7 +165,7 @@ export class CheckpointCoordinator {
     if (this.#haveAllEnded()) {
       if (this.#pending.size === 0 && nowMs >= this.#earliestFinalMs) this.#trigger('final', undefined)
     } else if (nowMs >= Math.max(this.#nextPeriodicMs, this.#earliestPeriodicMs)) {
-      this.#nextPeriodicMs = nowMs + (this.#options.settings.intervalMs ?? Number.POSITIVE_INFINITY)
+      this.#nextPeriodicMs = nowMs + this.#options.settings.intervalMs
       this.#trigger('checkpoint', undefined)
     }
   }
@@ -387,7 +387,7 @@ export class CheckpointCoordinator {
     this.history.end(pending.record, status, nowMs - pending.startedMs)
     this.#pending.delete(checkpointId)
     this.#earliestPeriodicMs = nowMs + settings.minPauseMs
-    if (status === 'failed' && kind === 'final') this.#earliestFinalMs = nowMs + (settings.intervalMs ?? 0)
+    if (status === 'failed' && kind === 'final') this.#earliestFinalMs = nowMs + settings.intervalMs
     if (path !== undefined && pending.request !== undefined) {
       const { request } = pending
       if (isTerminal(kind)) this.#resolveAtEnd = { request, result: { checkpointId, path } }

@@ -4,8 +4,7 @@ import type { Configuration } from '../common/configuration.ts'
 import { MillraceError } from '../common/errors.ts'
 
 export interface CheckpointSettings {
-  /** Undefined: only on request and at the end. */
-  readonly intervalMs: number | undefined
+  readonly intervalMs: number
   readonly timeoutMs: number
   readonly minPauseMs: number
   readonly maxConcurrent: number
@@ -18,15 +17,11 @@ export interface CheckpointSettings {
 }
 
 /** Between checkpoints of a job that has a job directory and sets no interval. */
-export const intervalMsDefault = 10_000
+export const intervalTextDefault = '10 s'
 
-/** Undefined where the job takes no checkpoints: no interval is set and it has no job directory. */
-export function checkpointSettings(
-  configuration: Configuration,
-  hasJobDirectory: boolean,
-): CheckpointSettings | undefined {
-  const given = configuration.get(configOptions.checkpointInterval)
-  const intervalMs = given ?? (hasJobDirectory ? intervalMsDefault : undefined)
+/** Undefined where the job takes no checkpoints: no interval is set. */
+export function checkpointSettings(configuration: Configuration): CheckpointSettings | undefined {
+  const intervalMs = configuration.get(configOptions.checkpointInterval)
   if (intervalMs === undefined) return undefined
   const isUnaligned = configuration.get(configOptions.unaligned)
   const maxConcurrent = configuration.get(configOptions.checkpointMaxConcurrent)

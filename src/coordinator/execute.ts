@@ -4,6 +4,7 @@
  * no records.
  */
 import { randomBytes, randomInt } from 'node:crypto'
+import { intervalTextDefault } from '../checkpoint/checkpoint-settings.ts'
 import { systemClock } from '../common/clock.ts'
 import { configOptions } from '../common/config-options.ts'
 import { Configuration } from '../common/configuration.ts'
@@ -21,8 +22,8 @@ import { isRestartable, restartStrategy } from './restart-strategy.ts'
 import { SlotPool } from './slot-pool.ts'
 import { enumerateSplits, type Splits, splitPools } from './splits.ts'
 
-export const executeJob: ExecuteJob = async (request) => {
-  const job = translate(request.definition.build(request))
+export const executeJob: ExecuteJob = async (given) => {
+  const { request, job } = withCheckpointInterval(given, translate(given.definition.build(given)))
   const graph = executionGraph(job)
   const checkpoints = await JobCheckpoints.open(job, request)
   const jobId = checkpoints?.jobId ?? randomBytes(16).toString('hex')
@@ -48,6 +49,21 @@ export const executeJob: ExecuteJob = async (request) => {
     await pool?.close()
     await checkpoints?.close()
   }
+}
+
+/**
+ * A job that has a job directory, or starts from a savepoint, and says nothing about checkpoints takes them by default.
+ * It says so in its configuration, which is what slots and connectors read.
+ */
+function withCheckpointInterval(request: JobRequest, job: JobGraph): { request: JobRequest; job: JobGraph } {
+  const { checkpointInterval, recoveryPath } = configOptions
+  const configuration = Configuration.of(job.configuration)
+  const from = request.from ?? configuration.get(recoveryPath)
+  if (configuration.has(checkpointInterval) || (request.jobDir === undefined && from === undefined))
+    return { request, job }
+  const values = { ...request.configuration, [checkpointInterval.key]: intervalTextDefault }
+  const settled = { ...request, configuration: values }
+  return { request: settled, job: translate(request.definition.build(settled)) }
 }
 
 function openPool(job: JobGraph, slotCount: number): SlotPool {

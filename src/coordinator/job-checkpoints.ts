@@ -39,7 +39,7 @@ export class JobCheckpoints {
     const configuration = Configuration.of(job.configuration)
     const from = request.from ?? configuration.get(configOptions.recoveryPath)
     const jobDir = request.jobDir ?? configuration.get(configOptions.checkpointDir)
-    const settings = checkpointSettings(configuration, jobDir !== undefined || from !== undefined)
+    const settings = checkpointSettings(configuration)
     if (settings === undefined) return undefined
     const isPersistent = jobDir !== undefined
     const directory = isPersistent ? resolve(jobDir) : await mkdtemp(join(tmpdir(), 'millrace-'))
