@@ -23,6 +23,7 @@ import type { SlotDeployment } from './deployment.ts'
 import type { EdgeOutput } from './edge-output.ts'
 import { InputGate } from './input-gate.ts'
 import { OperatorHomes } from './operator-home.ts'
+import { restoreChannels } from './restore-channels.ts'
 import { SinkOperator } from './sink-operator.ts'
 import type { AsyncHolds } from './slot-loop.ts'
 import type { SlotPort } from './slot-runtime.ts'
@@ -122,6 +123,9 @@ export class TaskFactory {
       for (const home of homes.all()) {
         const restored = restore?.operators[home.operatorId]
         if (restored !== undefined) await home.restore(restored, from!)
+      }
+      if (gate !== undefined && restore !== undefined) {
+        await restoreChannels({ channels: gate.channels, edges: job.edges, subtaskIndex }, restore.channels, from!)
       }
       for (const chained of chain.operators) {
         chained.operator.setup(homes.of(chained).context, chained.output)
