@@ -35,16 +35,15 @@ export class ChainCode {
     this.#touched[0] = 1
   }
 
-  /** The loop over a batch of one shape: answers the index of the first row not taken. */
-  loop(input: 0 | 1): (batch: BatchReader, from: number) => number {
+  /** The loop over rows `from` … `to` - 1 of a batch of one shape: answers the index of the first row not taken. */
+  loop(input: 0 | 1): (batch: BatchReader, from: number, to: number) => number {
     const scope = new CodeScope()
     const head = this.#nodes[0]!
     const body = this.#enter(head, 'v', input, scope)
     return this.#bindings(scope).make(
       `let i = from
-const n = batch.count
 try {
-  while (i < n) {
+  while (i < to) {
     const v = batch.read(i)
     record.timestampMs = batch.timestampMs(i)
     i++
@@ -53,8 +52,8 @@ try {
   }
 } catch (error) { throw fail(error, nodes[0]) }
 return i`,
-      ['batch', 'from'],
-    ) as (batch: BatchReader, from: number) => number
+      ['batch', 'from', 'to'],
+    ) as (batch: BatchReader, from: number, to: number) => number
   }
 
   /** What an operator's `collect` does: everything downstream of `node` within the chain. */

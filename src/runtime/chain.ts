@@ -99,7 +99,7 @@ export class Chain {
   readonly #code: ChainCode
   readonly #inputTrack = new WatermarkTrack()
   readonly #tracks: WatermarkTrack[] = [this.#inputTrack]
-  readonly #loops = new Map<number, (batch: BatchReader, from: number) => number>()
+  readonly #loops = new Map<number, (batch: BatchReader, from: number, to: number) => number>()
   readonly #outputsFull: () => boolean
   readonly #guard: Guard = (chained, call) => this.guard(chained, call)
   #tracksUnderWay = 0
@@ -131,12 +131,12 @@ export class Chain {
     return this.#tracksUnderWay > 0 || this.#outputsFull()
   }
 
-  /** Passes rows from `from` through the chain; answers the index of the first row not taken. */
-  processBatch(input: 0 | 1, batch: BatchReader, from: number): number {
+  /** Passes rows `from` … `to` - 1 through the chain; answers the index of the first row not taken. */
+  processBatch(input: 0 | 1, batch: BatchReader, from: number, to: number): number {
     const key = batch.shape * 2 + input
     let loop = this.#loops.get(key)
     if (loop === undefined) this.#loops.set(key, (loop = this.#code.loop(input)))
-    return loop(batch, from)
+    return loop(batch, from, to)
   }
 
   /** The input's watermark rose. Blocked: it goes on with `resume`. */

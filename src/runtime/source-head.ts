@@ -4,7 +4,6 @@
  * rest is known to be unassigned. Hot per poll; thread: the slot's.
  */
 import { Progress } from '../common/progress.ts'
-import { batchRecordsMax } from '../common/limits.ts'
 import type { Source, SourceReader } from '../connectors/source.ts'
 import type { SourceOutput } from '../operators/operator.ts'
 
@@ -37,11 +36,11 @@ export class SourceHead {
     this.#tellEnd()
   }
 
-  /** Emits a batch of records; claims splits as the reader asks for them. */
-  poll(output: SourceOutput<unknown>): Progress {
+  /** Emits up to about `recordsMax` records; claims splits as the reader asks for them. */
+  poll(output: SourceOutput<unknown>, recordsMax: number): Progress {
     const { reader } = this
     if (reader.needsSplit()) this.#claim()
-    const progress = reader.poll(output, batchRecordsMax)
+    const progress = reader.poll(output, recordsMax)
     return progress === Progress.Idle && reader.needsSplit() && !this.#hasToldEnd ? Progress.Working : progress
   }
 

@@ -19,6 +19,7 @@ import { ValveChange } from '../time/watermark-valve.ts'
 import type { Chain } from './chain.ts'
 import type { EdgeOutput } from './edge-output.ts'
 import type { GateChannel, InputGate } from './input-gate.ts'
+import { StepBudget } from './step-budget.ts'
 import type { SourceHead } from './source-head.ts'
 import { attributeFailure } from './failure.ts'
 
@@ -95,6 +96,7 @@ export class Task {
   readonly #clock: Clock
   readonly #mailbox: Mailbox
   #phase: Phase = 'running'
+  readonly #budget = new StepBudget()
   #batch: BatchReader | undefined
   #batchPosition = 0
   #endedInputs = 0
@@ -254,7 +256,11 @@ export class Task {
 
   #readSource(source: SourceHead): Progress {
     if (this.isSuspended) return Progress.Idle
-    const progress = source.poll(this.chain.sourceOutput)
+    const { cells } = this.metrics
+    const before = cells[taskMetric.numRecordsIn]!
+    const startedMs = performance.now()
+    const progress = source.poll(this.chain.sourceOutput, this.#budget.records)
+    this.#budget.took(cells[taskMetric.numRecordsIn]! - before, performance.now() - startedMs)
     if (progress === Progress.Done) {
       this.chain.endOfBatch()
       this.#phase = 'finishing'
@@ -286,7 +292,11 @@ export class Task {
 
   #takeBatch(): Progress {
     const batch = this.#batch!
-    this.#batchPosition = this.chain.processBatch(this.gate!.channel.input, batch, this.#batchPosition)
+    const from = this.#batchPosition
+    const to = Math.min(batch.count, from + this.#budget.records)
+    const startedMs = performance.now()
+    this.#batchPosition = this.chain.processBatch(this.gate!.channel.input, batch, from, to)
+    this.#budget.took(this.#batchPosition - from, performance.now() - startedMs)
     if (this.#batchPosition < batch.count) return Progress.Working
     this.#batch = undefined
     this.chain.endOfBatch()
