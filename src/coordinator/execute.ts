@@ -56,11 +56,10 @@ export const executeJob: ExecuteJob = async (given) => {
  * It says so in its configuration, which is what slots and connectors read.
  */
 function withCheckpointInterval(request: JobRequest, job: JobGraph): { request: JobRequest; job: JobGraph } {
-  const { checkpointInterval, recoveryPath } = configOptions
+  const { checkpointInterval, checkpointDir, recoveryPath } = configOptions
   const configuration = Configuration.of(job.configuration)
-  const from = request.from ?? configuration.get(recoveryPath)
-  if (configuration.has(checkpointInterval) || (request.jobDir === undefined && from === undefined))
-    return { request, job }
+  const place = request.jobDir ?? request.from ?? configuration.get(checkpointDir) ?? configuration.get(recoveryPath)
+  if (configuration.has(checkpointInterval) || place === undefined) return { request, job }
   const values = { ...request.configuration, [checkpointInterval.key]: intervalTextDefault }
   const settled = { ...request, configuration: values }
   return { request: settled, job: translate(request.definition.build(settled)) }
