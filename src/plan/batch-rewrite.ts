@@ -1,7 +1,7 @@
 /**
- * The StreamGraph as batch mode runs it: operators with a batch form use it, and where a keyed operator can combine
- * records before its hash edge, a combiner node is put at the producer's end of that edge. Ids of the given nodes stay;
- * combiners get ids above them.
+ * The StreamGraph as batch mode runs it: sources make no watermarks before their end, operators with a batch form use it,
+ * and where a keyed operator can combine records before its hash edge, a combiner node is put at the producer's end of
+ * that edge. Ids of the given nodes stay; combiners get ids above them.
  */
 import type { Operator } from '../operators/operator.ts'
 import type { NodeBody, StreamEdge, StreamGraph, StreamNode } from './stream-graph.ts'
@@ -30,6 +30,7 @@ export function batchGraph(graph: StreamGraph): StreamGraph {
 }
 
 function batchBody(body: NodeBody): NodeBody {
+  if (body.kind === 'source') return { ...body, watermarks: body.watermarks?.withoutWatermarks() }
   if (body.kind !== 'operator' || body.createForBatch === undefined) return body
   return { ...body, create: body.createForBatch }
 }

@@ -92,6 +92,16 @@ export class WatermarkStrategy<T = unknown> {
     return new WatermarkStrategy<T>({ ...this.#parts, alignment: { group, maxDriftMs, updateIntervalMs } })
   }
 
+  /** The same timestamps without watermarks, as batch mode wants them: nothing is late there. */
+  withoutWatermarks(): WatermarkStrategy<T> {
+    return new WatermarkStrategy<T>({
+      ...plain,
+      supply: () => noWatermarks,
+      emitsWatermarks: false,
+      assigner: this.#parts.assigner,
+    })
+  }
+
   /** False for noWatermarks(). */
   get emitsWatermarks(): boolean {
     return this.#parts.emitsWatermarks

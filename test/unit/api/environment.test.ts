@@ -207,6 +207,17 @@ describe.each([1, 2])('programs at parallelism %i', (parallelism) => {
     expect(sorted(final.map(({ user, pages }) => `${user} ${pages}`))).toEqual(['ann 7', 'bob 6'])
   })
 
+  it('nothing is late in batch mode', async () => {
+    const env = local(parallelism).setRuntimeMode('batch')
+    const backwards = env.source(elements(clicks.toReversed()), byTime)
+    const found = await backwards
+      .keyBy('user')
+      .window(tumbling.eventTime(seconds(5)))
+      .sum('pages')
+      .executeAndCollect()
+    expect(sorted(found.map(({ user, pages }) => `${user} ${pages}`))).toEqual(['ann 3', 'ann 4', 'bob 1', 'bob 5'])
+  })
+
   it('event-time windows by key, and of everything', async () => {
     const byKey = await stream()
       .keyBy((click) => click.user)
