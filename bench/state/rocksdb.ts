@@ -1,0 +1,259 @@
+/**
+ * Question: what do the tables in front of RocksDB (and LevelDB) gain over a get+put loop in C++ on the same library?
+ * Read-modify-write of 8-byte counters by batches of 2,048 in one slot, in a state of 10 M keys:
+ *   uniform  every key alike, 500 k operations        zipf  exponent 0.99        hot  100 k keys that fit the memory
+ * Memory of each: 128 MiB block cache and 128 MiB of tables (the loop: two memtables). A checksum is how far the sum of
+ * all counters after their increments is from the one that a plain array gives: 0.
+ * `by processor time` leaves out what neighbours on the machine take; the bars are on it for that reason, and wall-clock
+ * ratios stand beside them.
+ *
+ * Run: node bench/state/rocksdb.ts [--json] (about ten minutes and 2 GB of disk); skips what is not installed.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { types } from '../../src/data/types.ts'
+import type { DiskBackend } from '../../src/state/disk/disk-backend.ts'
+import { openLeveldbBackend } from '../../src/state/leveldb/leveldb-backend.ts'
+import { rocksdbUnavailable } from '../../src/state/rocksdb/binding.ts'
+import { openRocksdbBackend } from '../../src/state/rocksdb/rocksdb-backend.ts'
+import type { ValueState } from '../../src/state/keyed-state-backend.ts'
+import { type Bench, type BenchCase, type BenchSize, type Limit, main, type Ratio } from '../harness.ts'
+import { NativeLoop } from './native-loop.ts'
+
+interface Size {
+  readonly keys: number
+  readonly operations: number
+  readonly hotKeys: number
+  readonly cacheBytes: number
+  readonly tableBytes: number
+}
+
+const MiB = 1024 * 1024
+const sizes: Readonly<Record<BenchSize, Size>> = {
+  small: { keys: 20_000, operations: 10_240, hotKeys: 500, cacheBytes: 8 * MiB, tableBytes: 256 * 1024 },
+  full: { keys: 10_000_000, operations: 512_000, hotKeys: 100_000, cacheBytes: 128 * MiB, tableBytes: 128 * MiB },
+}
+const batchKeys = 2048
+const turnsMax = 12
+const distributions = ['uniform', 'zipf', 'hot'] as const
+type Distribution = (typeof distributions)[number]
+/** In multiples of the loop. */
+const bars: Readonly<Record<Distribution, number>> = { uniform: 1.2, zipf: 3, hot: 30 }
+
+export const bench: Bench = {
+  name: 'rocksdb',
+  question: 'read-modify-write of counters: tables in front of a disk engine against a C++ get+put loop',
+  runs: 2,
+  async prepare(sizeName) {
+    const size = sizes[sizeName]
+    const directory = mkdtempSync(join(tmpdir(), 'millrace-bench-'))
+    const ids = new Map(distributions.map((each) => [each, idsOf(each, size)]))
+    for (const [each, list] of ids) writeFileSync(join(directory, each), list)
+    const cpuSeconds = new Map<string, number[]>()
+    const note = (name: string, seconds: number): void =>
+      void cpuSeconds.set(name, [...(cpuSeconds.get(name) ?? []), seconds])
+
+    const hasRocksdb = rocksdbUnavailable() === undefined
+    const loop = hasRocksdb ? await NativeLoop.start(directory, size.keys, size.cacheBytes, size.tableBytes) : undefined
+    const subjects: Subject[] = []
+    for (const kind of hasRocksdb ? (['rocksdb', 'leveldb'] as const) : (['leveldb'] as const)) {
+      subjects.push(await Subject.open(kind, size))
+    }
+    const expected = expectedSums(ids, size.keys)
+    const cases: BenchCase[] = []
+    for (const each of distributions) {
+      if (loop !== undefined) {
+        const name = `C++ loop, ${each}`
+        let turn = 0
+        cases.push({
+          name,
+          group: each,
+          run: async () => {
+            const { sum, cpuSeconds: seconds } = await loop.run(join(directory, each))
+            note(name, seconds)
+            return sum - expected(each, turn++)
+          },
+        })
+      }
+      for (const subject of subjects) {
+        const name = `${subject.kind}, ${each}`
+        let turn = 0
+        const run = async (): Promise<number> =>
+          (await subject.run(ids.get(each)!, (seconds) => note(name, seconds))) - expected(each, turn++)
+        cases.push({ name, group: each, run })
+      }
+    }
+    const quotient = (of: string, against: string): number =>
+      lowest(cpuSeconds.get(against)!) / lowest(cpuSeconds.get(of)!)
+    return {
+      items: size.operations,
+      unit: 'operations',
+      cases,
+      ratios: hasRocksdb ? distributions.flatMap(ratiosOf) : [],
+      extra: () => ({
+        ...figures(cpuSeconds, quotient, hasRocksdb),
+        residentMB: Math.round(process.memoryUsage.rss() / 1e6),
+      }),
+      limits: () => (sizeName === 'full' && hasRocksdb ? limitsOf(quotient) : []),
+      async dispose() {
+        await loop?.stop()
+        for (const subject of subjects) await subject.backend.close()
+        rmSync(directory, { recursive: true, force: true })
+      },
+    }
+  },
+}
+
+/** A backend that holds all counters, at zero. */
+class Subject {
+  readonly kind: 'rocksdb' | 'leveldb'
+  readonly backend: DiskBackend
+  readonly #counter: ValueState<number>
+
+  constructor(kind: 'rocksdb' | 'leveldb', backend: DiskBackend) {
+    this.kind = kind
+    this.backend = backend
+    this.#counter = backend.value<number>({ kind: 'value', name: 'counter', type: types.float64() })
+  }
+
+  static async open(kind: 'rocksdb' | 'leveldb', size: Size): Promise<Subject> {
+    const options = {
+      keyGroupRange: { first: 0, last: 127 },
+      maxParallelism: 128,
+      frontBytesMax: size.tableBytes,
+      rocksdb: { blockCacheBytes: size.cacheBytes },
+      leveldb: { blockCacheBytes: size.cacheBytes },
+    }
+    const subject = new Subject(kind, kind === 'rocksdb' ? openRocksdbBackend(options) : openLeveldbBackend(options))
+    await subject.#fill(size.keys)
+    return subject
+  }
+
+  async run(ids: Uint32Array, note: (cpuSeconds: number) => void): Promise<number> {
+    const { backend } = this
+    const before = process.threadCpuUsage()
+    let sum = 0
+    for (let start = 0; start < ids.length; start += batchKeys) {
+      sum += this.#batch(ids.subarray(start, start + batchKeys))
+      await (backend.settle() ?? new Promise((resolve) => setImmediate(resolve)))
+    }
+    const used = process.threadCpuUsage(before)
+    note((used.user + used.system) / 1e6)
+    return sum
+  }
+
+  #batch(keys: Uint32Array): number {
+    const { backend } = this
+    const counter = this.#counter
+    backend.prefetch(keys, keys.length)
+    let sum = 0
+    for (let i = 0; i < keys.length; i++) {
+      backend.setCurrentKey(keys[i])
+      const value = counter.value()! + 1
+      counter.update(value)
+      sum += value
+    }
+    return sum
+  }
+
+  async #fill(keys: number): Promise<void> {
+    for (let key = 0; key < keys; key++) {
+      this.backend.setCurrentKey(key)
+      this.#counter.update(0)
+      if (key % batchKeys === 0) await (this.backend.settle() ?? new Promise((resolve) => setImmediate(resolve)))
+    }
+    this.backend.freezeAll()
+    await this.backend.queue.idle()
+  }
+}
+
+function ratiosOf(each: Distribution): Ratio[] {
+  return [
+    { name: `rocksdb / loop, ${each}`, of: `rocksdb, ${each}`, against: `C++ loop, ${each}` },
+    { name: `leveldb / rocksdb, ${each}`, of: `leveldb, ${each}`, against: `rocksdb, ${each}` },
+  ]
+}
+
+type Quotient = (of: string, against: string) => number
+
+/** As limits: how many times too slow, 1 at the bar. */
+function limitsOf(quotient: Quotient): Limit[] {
+  const missing = (name: string, value: number, bar: number): Limit => ({
+    name: `${name}: ${value.toFixed(2)} times, bar ${bar}; bar / measured`,
+    value: bar / value,
+    max: 1,
+    unit: '',
+  })
+  return distributions.flatMap((each) => [
+    missing(`rocksdb / loop, ${each}`, quotient(`rocksdb, ${each}`, `C++ loop, ${each}`), bars[each]),
+    missing(`leveldb / rocksdb, ${each}`, quotient(`leveldb, ${each}`, `rocksdb, ${each}`), 0.5),
+  ])
+}
+
+function figures(cpuSeconds: Map<string, number[]>, quotient: Quotient, hasRocksdb: boolean): Record<string, number> {
+  const result: Record<string, number> = {}
+  for (const [name, seconds] of cpuSeconds) result[`processor seconds, ${name}`] = round(lowest(seconds))
+  if (!hasRocksdb) return result
+  for (const each of distributions) {
+    result[`by processor time: rocksdb / loop, ${each}`] = round(quotient(`rocksdb, ${each}`, `C++ loop, ${each}`))
+    result[`by processor time: leveldb / rocksdb, ${each}`] = round(quotient(`leveldb, ${each}`, `rocksdb, ${each}`))
+  }
+  return result
+}
+
+const lowest = (values: readonly number[]): number => Math.min(...values)
+const round = (value: number): number => Math.round(value * 1000) / 1000
+
+/** Sums by distribution and turn, of counters in an array: every turn runs all distributions in order. */
+function expectedSums(
+  ids: ReadonlyMap<Distribution, Uint32Array>,
+  keys: number,
+): (each: Distribution, turn: number) => number {
+  const counters = new Uint32Array(keys)
+  const turns: Map<Distribution, number>[] = []
+  const next = (): Map<Distribution, number> => {
+    const sums = new Map<Distribution, number>()
+    for (const [each, list] of ids) {
+      let sum = 0
+      for (const id of list) sum += ++counters[id]!
+      sums.set(each, sum)
+    }
+    return sums
+  }
+  while (turns.length < turnsMax) turns.push(next())
+  return (each, turn) => turns[turn]!.get(each)!
+}
+
+/** The same numbers in every run. */
+function idsOf(distribution: Distribution, { keys, operations, hotKeys }: Size): Uint32Array {
+  let state = 0x9e3779b9
+  const random = (): number => {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    return (state >>> 0) / 2 ** 32
+  }
+  const pick =
+    distribution === 'zipf'
+      ? zipf(keys, random)
+      : (): number => Math.floor(random() * (distribution === 'hot' ? hotKeys : keys))
+  return Uint32Array.from({ length: operations }, pick)
+}
+
+/** Gray et al., Quickly Generating Billion-Record Synthetic Databases; ranks are scattered over the keys. */
+function zipf(keys: number, random: () => number): () => number {
+  const theta = 0.99
+  let zeta = 0
+  for (let i = 1; i <= keys; i++) zeta += i ** -theta
+  const alpha = 1 / (1 - theta)
+  const eta = (1 - (2 / keys) ** (1 - theta)) / (1 - (1 + 2 ** -theta) / zeta)
+  return () => {
+    const u = random()
+    const scaled = u * zeta
+    const rank = scaled < 1 ? 0 : scaled < 1 + 2 ** -theta ? 1 : Math.floor(keys * (eta * u - eta + 1) ** alpha)
+    return (Math.imul(rank, 0x9e3779b1) >>> 0) % keys
+  }
+}
+
+if (import.meta.main) await main(bench)
