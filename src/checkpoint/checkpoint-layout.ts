@@ -5,6 +5,7 @@
  *     job.json                     registry: whose directory this is (JSON with its own checksum)
  *     lock.<generation>            held by the process that runs the job (JSON), see job-directory-lock.ts
  *     control.sock                 where `millrace stop` and the like reach that process
+ *     local/                       working files of state backends on disk; worth nothing to another process
  *     checkpoints/chk-<N>/         one checkpoint; complete exactly where _metadata exists
  *       _metadata                  written last: as _metadata.tmp, synced, renamed, directory synced
  *       <operator>-<subtask>-<name>            files that belong to this checkpoint alone
@@ -40,6 +41,8 @@ const magic = 0x4b43_524d // "MRCK"
 export const checkpointsDirectory = (jobDirectory: string): string => `${jobDirectory}/checkpoints`
 export const checkpointDirectory = (jobDirectory: string, checkpointId: number): string =>
   `${jobDirectory}/checkpoints/chk-${checkpointId}`
+/** Working files of state backends on disk: on the disk of the checkpoints, so that these can link to them. */
+export const localStateDirectory = (jobDirectory: string): string => `${jobDirectory}/local`
 export const sharedDirectory = (jobDirectory: string): string => `${jobDirectory}/shared`
 export const savepointsDirectory = (jobDirectory: string): string => `${jobDirectory}/savepoints`
 export const savepointName = (checkpointId: number, epoch: number): string => `savepoint-${checkpointId}-${epoch}`

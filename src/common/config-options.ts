@@ -165,7 +165,7 @@ export const configOptions: ConfigOptions = {
   rocksdbLocalDir: textOption(
     'state.backend.rocksdb.localdir',
     undefined,
-    'An existing directory in which the backends on disk (leveldb too) work. Without it: the temporary directory.',
+    'Where the backends on disk (leveldb too) work. Without it: in the job directory, or the temporary directory.',
   ),
 
   // --- checkpoints ---

@@ -102,6 +102,7 @@ export class Chain {
   readonly #loops = new Map<number, (batch: BatchReader, from: number, to: number) => number>()
   readonly #outputsFull: () => boolean
   readonly #guard: Guard = (chained, call) => this.guard(chained, call)
+  readonly #batchKeys: unknown[] = []
   #tracksUnderWay = 0
   #finishPosition = 0
   #endPosition = 0
@@ -131,9 +132,24 @@ export class Chain {
     return this.#tracksUnderWay > 0 || this.#outputsFull()
   }
 
+  /** State on disk reads what the head needs for a batch at once. */
+  #prefetch(input: 0 | 1, batch: BatchReader): void {
+    const state = this.#parts.keyedStates.get(this.head.id)
+    if (state?.wantsPrefetch !== true || this.head.body.kind !== 'operator') return
+    const selector = this.head.body.keySelectors?.[input] as ((value: unknown) => unknown) | undefined
+    if (selector === undefined) return
+    try {
+      for (let i = 0; i < batch.count; i++) this.#batchKeys[i] = selector(batch.read(i))
+      state.prefetch!(this.#batchKeys, batch.count)
+    } catch {
+      // The loop will meet what is wrong again, and say with which record.
+    }
+  }
+
   /** Passes rows `from` … `to` - 1 through the chain; answers the index of the first row not taken. */
   processBatch(input: 0 | 1, batch: BatchReader, from: number, to: number): number {
     const key = batch.shape * 2 + input
+    if (from === 0) this.#prefetch(input, batch)
     let loop = this.#loops.get(key)
     if (loop === undefined) this.#loops.set(key, (loop = this.#code.loop(input)))
     return loop(batch, from, to)

@@ -3,6 +3,7 @@
  * home per operator of the chain; the home is the owner that closes the state. Cold but for the context's getters.
  */
 import type { Clock } from '../common/clock.ts'
+import { localStateDirectory } from '../checkpoint/checkpoint-layout.ts'
 import { Configuration } from '../common/configuration.ts'
 import { configOptions } from '../common/config-options.ts'
 import { minWatermark } from '../common/limits.ts'
@@ -128,6 +129,11 @@ export class OperatorHome {
     this.chained?.operator.notifyCheckpointAborted?.(checkpointId)
   }
 
+  /** A promise where state must catch up before more input is taken. */
+  settle(): Promise<void> | undefined {
+    return this.keyedState?.settle?.()
+  }
+
   async close(): Promise<void> {
     await this.keyedState?.close()
   }
@@ -142,14 +148,18 @@ function createKeyedState(
   parts: OperatorHomesParts,
   configuration: Configuration,
 ): KeyedStateBackend {
-  const { vertex, subtaskIndex, clock } = parts
+  const { vertex, subtaskIndex, clock, holds, deployment } = parts
+  const { checkpointing } = deployment
   return createKeyedStateBackend(configuration.get(configOptions.stateBackend), {
     keyGroupRange: keyGroupRangeOf(subtaskIndex, vertex.parallelism, vertex.maxParallelism),
     maxParallelism: vertex.maxParallelism,
     keyType: node.body.kind === 'operator' ? node.body.keyType : undefined,
     clock,
     budget: parts.stateBudget,
-    localDirectory: configuration.get(configOptions.rocksdbLocalDir),
+    localDirectory:
+      configuration.get(configOptions.rocksdbLocalDir) ??
+      (checkpointing && localStateDirectory(checkpointing.directory)),
+    holdEventLoop: () => holds.hold(),
   })
 }
 

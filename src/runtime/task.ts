@@ -48,7 +48,13 @@ export interface TaskParts {
   readonly clock: Clock
   readonly mailbox: Mailbox
   /** Owners of the operators' state; closed with the task. */
-  readonly homes: readonly { close(): Promise<void> }[]
+  readonly homes: readonly TaskHome[]
+}
+
+export interface TaskHome {
+  /** A promise where the operator's state must catch up (with its disk) before more input is taken. */
+  settle(): Promise<void> | undefined
+  close(): Promise<void>
 }
 
 /** Mails of a task, posted by asynchronous completions in the same thread. */
@@ -87,7 +93,7 @@ export class Task {
   readonly source: SourceHead | undefined
   readonly outputs: readonly EdgeOutput[]
   readonly metrics: SubtaskMetrics
-  readonly homes: readonly { close(): Promise<void> }[]
+  readonly homes: readonly TaskHome[]
   barriers: BarrierTaker | undefined
   /** While checkpoints are on, an ended task stays to pass barriers; `release` lets it go. */
   lingers = false
@@ -104,6 +110,7 @@ export class Task {
   #endingInput: 0 | 1 | undefined
   #hasEmittedEnd = false
   #laterFailure: unknown
+  #isSettling = false
   #drainsToMaxWatermark: boolean
 
   constructor(parts: TaskParts) {
@@ -249,9 +256,27 @@ export class Task {
     }
     if (this.#endingInput !== undefined && this.#endInput(this.#endingInput) === Progress.Blocked)
       return Progress.Blocked
+    if (this.#mustSettle()) return Progress.Blocked
     const progress = this.source === undefined ? this.#takeInput() : this.#readSource(this.source)
     if (progress === Progress.Idle) chain.endOfBatch()
     return progress
+  }
+
+  /** True while state that has fallen behind catches up. */
+  #mustSettle(): boolean {
+    if (this.#isSettling) return true
+    for (const home of this.homes) {
+      const settling = home.settle()
+      if (settling === undefined) continue
+      this.#isSettling = true
+      const go = (): void => this.#mailbox.post(() => void (this.#isSettling = false))
+      settling.then(go, (error: unknown) => {
+        this.failLater(error)
+        go()
+      })
+      return true
+    }
+    return false
   }
 
   #readSource(source: SourceHead): Progress {

@@ -73,6 +73,8 @@ export interface KeyedBackendOptions {
    * disk of the checkpoints, files are linked instead of copied. Default: the system's temporary directory.
    */
   readonly localDirectory?: string
+  /** Of backends on disk: called while work in the background needs turns of the event loop. */
+  readonly holdEventLoop?: () => { release(): void }
 }
 
 /** A cell that restores can fill past the current key. */

@@ -178,6 +178,8 @@ export interface KeyedStateBackend {
    * cheaper than a read per key. A hint: anything may be asked for without it. Absent where nothing is to be gained.
    */
   prefetch?(keys: ArrayLike<unknown>, count: number): void
+  /** Whether `prefetch` has anything to gain now: state that is whole in memory needs none. */
+  readonly wantsPrefetch?: boolean
   /**
    * Of backends on disk, to be asked between batches: where the disk has fallen behind, a promise to wait for before
    * the next batch. Callers that cannot wait go on; the backend then blocks (rocksdb) or borrows memory (leveldb).

@@ -8,7 +8,6 @@
  * 1. Nothing is written to the store except whole generations, in the order in which they were frozen.
  * 2. A snapshot is the store right after the generation that its barrier froze.
  */
-import { mkdtempSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -31,6 +30,7 @@ import { Generation } from './generation.ts'
 import { IngestJob } from './ingest-job.ts'
 import { SpillQueue } from './spill-queue.ts'
 import { StoreReads } from './store-reads.ts'
+import { makeWorkingDirectory } from './working-directory.ts'
 
 export interface DiskBackendOptions extends KeyedBackendOptions {
   /** Limit of the tables in memory. Default 128 MiB; a budget that gives less lowers it. */
@@ -50,7 +50,7 @@ const freezeBytesMin = 48 * 1024
 export class DiskBackend extends KeyedBackendBase {
   readonly kind: 'rocksdb' | 'leveldb'
   readonly memory: FrontMemory
-  readonly queue: SpillQueue = new SpillQueue()
+  readonly queue: SpillQueue
   readonly store: DiskStore
   readonly openStore: OpenStore
   readonly reads: StoreReads
@@ -65,7 +65,8 @@ export class DiskBackend extends KeyedBackendBase {
   constructor(kind: 'rocksdb' | 'leveldb', openStore: OpenStore, options: DiskBackendOptions) {
     super(options)
     this.kind = kind
-    this.directory = mkdtempSync(join(options.localDirectory ?? tmpdir(), `millrace-${kind}-`))
+    this.queue = new SpillQueue(options.holdEventLoop)
+    this.directory = makeWorkingDirectory(options.localDirectory ?? tmpdir(), kind)
     this.openStore = openStore
     this.store = openStore(join(this.directory, 'db'))
     this.memory = new FrontMemory(options.budget ?? unlimitedBudget, options.frontBytesMax ?? frontBytesDefault)
@@ -75,6 +76,11 @@ export class DiskBackend extends KeyedBackendBase {
 
   override usedBytes(): number {
     return this.memory.usedBytes
+  }
+
+  get wantsPrefetch(): boolean {
+    for (const cell of this.diskCells()) if (cell.tables.get(this.context.namespace)?.isComplete === false) return true
+    return false
   }
 
   /** Reads what a batch of keys will need at once: far cheaper than one key at a time. */

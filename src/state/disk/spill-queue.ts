@@ -20,6 +20,12 @@ export class SpillQueue {
   readonly #jobs: SpillJob[] = []
   #failure: { readonly error: unknown } | undefined
   #running: Promise<void> | undefined
+  readonly #holdEventLoop: (() => { release(): void }) | undefined
+
+  /** `holdEventLoop` is called when work begins, and what it answers is released at the end. */
+  constructor(holdEventLoop?: () => { release(): void }) {
+    this.#holdEventLoop = holdEventLoop
+  }
 
   get isIdle(): boolean {
     return this.#jobs.length === 0
@@ -70,6 +76,7 @@ export class SpillQueue {
   }
 
   async #run(): Promise<void> {
+    const hold = this.#holdEventLoop?.()
     await turn()
     for (let job = this.#jobs[0]; job !== undefined; job = this.#jobs[0]) {
       try {
@@ -81,6 +88,7 @@ export class SpillQueue {
       if (this.#jobs[0] === job) this.#jobs.shift()
     }
     this.#running = undefined
+    hold?.release()
   }
 
   #fail(error: unknown): void {
