@@ -7,10 +7,8 @@
  * 2. `sync` resolves when everything handed over before the call is durable.
  */
 import type { FileHandle, FileSystem } from '../../common/file-system.ts'
+import { LineBuffer } from '../formats/line-buffer.ts'
 import type { PartId } from './part-name.ts'
-
-/** UTF-16 units gathered before they are handed over. */
-const chunkCharsMax = 256 << 10
 
 export interface PartPlace {
   readonly id: PartId
@@ -36,8 +34,7 @@ export class InProgressPart {
   /** No line has been added and none was restored. */
   isEmpty: boolean
   readonly #listener: PartListener
-  #lines: string[] = []
-  #chars = 0
+  readonly #lines = new LineBuffer()
   /** Lines were added since `markActivity`. */
   #isActive = false
   #bytes: number
@@ -62,15 +59,13 @@ export class InProgressPart {
 
   /** About: what is gathered counts a byte a character. */
   get sizeSoFar(): number {
-    return this.#bytes + this.#chars
+    return this.#bytes + this.#lines.chars
   }
 
   add(line: string): void {
     this.isEmpty = false
     this.#isActive = true
-    this.#lines.push(line)
-    this.#chars += line.length + 1
-    if (this.#chars >= chunkCharsMax) this.handOver()
+    if (this.#lines.add(line)) this.handOver()
   }
 
   markActivity(nowMs: number): void {
@@ -79,11 +74,8 @@ export class InProgressPart {
   }
 
   handOver(): void {
-    if (this.#lines.length === 0) return
-    this.#lines.push('')
-    const bytes = Buffer.from(this.#lines.join('\n'), 'utf8')
-    this.#lines = []
-    this.#chars = 0
+    if (this.#lines.chars === 0) return
+    const bytes = new Uint8Array(this.#lines.encode())
     this.#bytes += bytes.length
     this.#then(bytes.length, (handle) => handle.write(bytes))
   }

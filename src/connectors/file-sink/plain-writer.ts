@@ -6,13 +6,12 @@ import { closeSync, mkdirSync, openSync, readdirSync, rmSync, writeSync } from '
 import { dirname, join } from 'node:path'
 import type { OperatorContext } from '../../operators/operator.ts'
 import { Progress } from '../../common/progress.ts'
+import { LineBuffer } from '../formats/line-buffer.ts'
 import type { SinkWriter } from '../sink.ts'
 import { type BucketAssigner, checkBucket, noBuckets } from './bucket-assigner.ts'
 import type { RowEncoder } from './row-encoder.ts'
 import { sinkError } from './sink-error.ts'
 
-/** UTF-16 units gathered before they are written. */
-const chunkCharsMax = 256 << 10
 /** Files of other buckets than the one at hand that stay open. */
 const openPartsMax = 64
 
@@ -98,9 +97,8 @@ export class PlainWriter<T> implements SinkWriter<T, never, never> {
 class Part {
   readonly bucket: string
   readonly #path: string
+  readonly #lines = new LineBuffer()
   #fd: number
-  #lines: string[] = []
-  #chars = 0
   #writtenBytes = 0
   isEmpty = true
 
@@ -117,7 +115,7 @@ class Part {
 
   /** About: what is not written yet counts a byte a character. */
   get bytes(): number {
-    return this.#writtenBytes + this.#chars
+    return this.#writtenBytes + this.#lines.chars
   }
 
   begin(head: string | undefined): void {
@@ -126,16 +124,11 @@ class Part {
   }
 
   add(line: string): void {
-    this.#lines.push(line)
-    this.#chars += line.length + 1
-    if (this.#chars >= chunkCharsMax) this.#writeOut()
+    if (this.#lines.add(line)) this.#writeOut()
   }
 
   #writeOut(): void {
-    this.#lines.push('')
-    const bytes = Buffer.from(this.#lines.join('\n'), 'utf8')
-    this.#lines = []
-    this.#chars = 0
+    const bytes = this.#lines.encode()
     try {
       for (let at = 0; at < bytes.length;) at += writeSync(this.#fd, bytes, at)
     } catch (error) {
@@ -145,7 +138,7 @@ class Part {
   }
 
   close(): void {
-    if (this.#chars > 0) this.#writeOut()
+    if (this.#lines.chars > 0) this.#writeOut()
     this.abandon()
   }
 
