@@ -1,6 +1,6 @@
 /**
  * Decoders of blocks. `read` is generated per schema and gives a new value per call; text is decoded in chunks of
- * rows: one native call per chunk, then `substring`. A kept substring keeps its chunk alive (about 4 KiB), not the
+ * rows: one native call per chunk, then `substring`. A kept substring keeps its chunk alive (about 2 KiB), not the
  * whole block. Hot, one thread.
  *
  * The decoder reads memory that its user owns: a block is open until its segment is given back.
@@ -14,7 +14,7 @@ import { type ColumnSchema, schemaFromKey } from './column-schema.ts'
 import { GenericDecoder } from './generic-codec.ts'
 
 /** Units of text that one chunk holds, about. */
-const chunkUnits = 4_096
+const chunkUnits = 2_048
 
 export abstract class BlockDecoder {
   readonly layout: BlockLayout

@@ -4,7 +4,8 @@
  *
  * Invariants
  * 1. A version never comes back: writers compare `version` and open their next block with `current`.
- * 2. After `surprisesMax` values that did not fit, the edge is generic for good.
+ * 2. After so many values that did not fit, the edge is generic for good. Inferred schemas widen with each and end by
+ *    themselves (rows of more than 64 fields are generic), so they may surprise more often than declared ones.
  */
 import { type ColumnSchema, genericSchema, schemaOfType } from '../data/column-schema.ts'
 import { SchemaSampler } from '../data/schema-sampler.ts'
@@ -12,7 +13,8 @@ import type { DataType } from '../data/types.ts'
 
 /** Records that are looked at before a schema is inferred, where no flush comes earlier. */
 export const samplesMax = 64
-const surprisesMax = 16
+const inferredSurprisesMax = 64
+const declaredSurprisesMax = 16
 
 export class EdgeSchema {
   /** Undefined until the first records have been observed. */
@@ -39,7 +41,8 @@ export class EdgeSchema {
    */
   widen(value: unknown): boolean {
     this.#surprises++
-    if (this.#surprises > surprisesMax) return this.#become(genericSchema)
+    const isInferred = this.#sampler !== undefined
+    if (this.#surprises > (isInferred ? inferredSurprisesMax : declaredSurprisesMax)) return this.#become(genericSchema)
     if (this.#sampler === undefined) return false
     this.#sampler.add(value)
     const widened = this.#sampler.schema()

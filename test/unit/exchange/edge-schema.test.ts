@@ -67,7 +67,7 @@ it('widens the columns where a later record does not fit', () => {
 
 it('goes on without columns once too many records were surprises', () => {
   const ends = twoEnds('ring')
-  const surprises = Array.from({ length: 40 }, (_, i) => [{ [`field ${i}`]: i }])
+  const surprises = Array.from({ length: 100 }, (_, i) => [{ [`field ${i}`]: i }])
   const schemas = schemasOf(ends, surprises)
   expect(kindsIn(schemas[0]!)).toEqual(['row', 'float64'])
   expect(kindsIn(schemas.at(-1)!)).toEqual(['generic'])
