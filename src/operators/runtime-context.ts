@@ -21,6 +21,7 @@ import type {
 } from '../state/keyed-state-backend.ts'
 import type { OperatorStateStore } from '../state/operator-state.ts'
 import type { Accumulators, OperatorContext, TaskInfo } from './operator.ts'
+import { userFunctionError } from './user-function-error.ts'
 
 /** Keyed state by descriptor. Outside a keyed operator: MR_STATE_NO_KEY. */
 export interface KeyedStateStore {
@@ -91,7 +92,15 @@ export function openFunction(userFunction: unknown, context: OperatorContext): v
   const { open } = userFunction as RichFunction
   if (typeof open !== 'function') return
   claim(userFunction as object, context)
-  return open.call(userFunction, runtimeContext(context))
+  const failed = (error: unknown): never => {
+    throw userFunctionError(error, context, { what: 'open' })
+  }
+  try {
+    const opening = open.call(userFunction, runtimeContext(context))
+    return opening instanceof Promise ? opening.catch(failed) : opening
+  } catch (error) {
+    return failed(error)
+  }
 }
 
 /** Which subtask has opened a function object of this thread, until it is closed. */

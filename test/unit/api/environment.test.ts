@@ -99,6 +99,26 @@ describe('an environment of one’s own', () => {
     expect(seen).toEqual(Array.from({ length: seen.length }, (_, index) => index + 1))
   })
 
+  it.each([
+    [
+      'throws',
+      () => {
+        throw new Error('no way')
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('no way'))],
+  ])('names the operator whose open() %s', async (_, open) => {
+    const stream = local()
+      .fromElements(1)
+      .map({ open, map: (n: number) => n })
+      .name('opening')
+    await expect(stream.executeAndCollect()).rejects.toMatchObject({
+      code: 'MR_USER_FUNCTION_FAILED',
+      message: 'open of opening[0] threw: no way',
+      context: { operator: 'opening', subtask: 0 },
+    })
+  })
+
   it('gives a client that knows status, accumulators and result', async () => {
     const env = local()
     env
