@@ -19,7 +19,7 @@ export interface Sink<T, Committable = unknown, WriterState = unknown> {
   }): void | Promise<void>
   /** Runs once in the coordinator after every subtask has finished: makes plain output visible as a whole. */
   commitJob?(): void | Promise<void>
-  /** Runs once in the coordinator where the job failed or was cancelled for good: removes what is not published. */
+  /** Runs once in the coordinator where the job ended early and no later run goes on: removes what is not published. */
   abortJob?(): void | Promise<void>
 }
 

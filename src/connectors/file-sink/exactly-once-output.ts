@@ -63,3 +63,9 @@ export async function removeLeavings(fileSystem: FileSystem, directory: string, 
     if (part !== undefined && part.stage !== 'published') await fileSystem.unlink(`${file.directory}/${file.name}`)
   }
 }
+
+/** After a job that failed and will not go on: what was published stays; an output without anything in it goes. */
+export async function abandonOutput(fileSystem: FileSystem, directory: string, naming: PartNaming): Promise<void> {
+  await removeLeavings(fileSystem, directory, naming)
+  if ((await walkDirectory(fileSystem, directory)).length === 0) await fileSystem.remove(directory)
+}

@@ -7,10 +7,9 @@ import type { OperatorContext } from '../../operators/operator.ts'
 import type { RowFormat } from '../formats/encoders.ts'
 import type { Sink } from '../sink.ts'
 import { type BucketAssigner, noBuckets } from './bucket-assigner.ts'
-import { prepareExactlyOnce, removeLeavings } from './exactly-once-output.ts'
+import { abandonOutput, prepareExactlyOnce, removeLeavings } from './exactly-once-output.ts'
 import { ExactlyOnceWriter, type PartWriterState } from './exactly-once-writer.ts'
 import { PartCommitter, type PendingPart } from './part-committer.ts'
-import { partName } from './part-name.ts'
 import { PlainOutput } from './plain-output.ts'
 import { PlainWriter } from './plain-writer.ts'
 import { type RollingPolicy, rollingPolicy } from './rolling-policy.ts'
@@ -76,8 +75,7 @@ export function fileSink<T>(
         return new ExactlyOnceWriter({ fileSystem, directory: path, naming, encoder, buckets, rolling }, context)
       }
       const rollBytes = options.rolling?.bytesMax ?? Number.POSITIVE_INFINITY
-      const nameOf = (subtask: number, count: number): string => partName(naming, { subtask, count }, 'published')
-      return new PlainWriter(plain.staging(), { encoder, buckets, rollBytes, partName: nameOf }, context)
+      return new PlainWriter(plain.staging(), { encoder, buckets, rollBytes, naming }, context)
     },
     createCommitter: () => new PartCommitter(fileSystem),
     prepare({ checkpointsEnabled, isRestored }) {
@@ -87,8 +85,7 @@ export function fileSink<T>(
       return prepareExactlyOnce(fileSystem, path, naming, { isRestored, overwrite })
     },
     commitJob: () => (isExactlyOnce ? removeLeavings(fileSystem, path, naming) : plain.publish()),
-    // With checkpoints, what is hidden belongs to the last one, from which the job may go on.
-    abortJob: () => (isExactlyOnce ? undefined : plain.discard()),
+    abortJob: () => (isExactlyOnce ? abandonOutput(fileSystem, path, naming) : plain.discard()),
   }
 }
 

@@ -9,6 +9,7 @@ import { Progress } from '../../common/progress.ts'
 import { LineBuffer } from '../formats/line-buffer.ts'
 import type { SinkWriter } from '../sink.ts'
 import { type BucketAssigner, checkBucket, noBuckets } from './bucket-assigner.ts'
+import { parsePartName, partName, type PartNaming } from './part-name.ts'
 import type { RowEncoder } from './row-encoder.ts'
 import { sinkError } from './sink-error.ts'
 
@@ -20,7 +21,7 @@ export interface PlainWriterOptions<T> {
   readonly buckets: BucketAssigner<T>
   /** A part file is closed and the next one begun where it has reached this size. */
   readonly rollBytes: number
-  partName(subtaskIndex: number, count: number): string
+  readonly naming: PartNaming
 }
 
 export class PlainWriter<T> implements SinkWriter<T, never, never> {
@@ -63,7 +64,8 @@ export class PlainWriter<T> implements SinkWriter<T, never, never> {
     if (this.#parts.size >= openPartsMax) this.#close(this.#parts.values().next().value as Part)
     const count = this.#counts.get(bucket) ?? 0
     this.#counts.set(bucket, count + 1)
-    const name = this.#options.partName(this.#context.task.subtaskIndex, count)
+    const id = { subtask: this.#context.task.subtaskIndex, count }
+    const name = partName(this.#options.naming, id, 'published')
     const part = new Part(bucket, join(this.#staging, bucket, name))
     this.#parts.set(bucket, part)
     return part
@@ -86,9 +88,10 @@ export class PlainWriter<T> implements SinkWriter<T, never, never> {
   }
 
   #removeEarlierAttempt(): void {
-    const mark = this.#options.partName(this.#context.task.subtaskIndex, 0).replace(/0[^0-9]*$/, '')
     for (const entry of readdirSync(this.#staging, { recursive: true, withFileTypes: true })) {
-      if (entry.isFile() && entry.name.startsWith(mark)) rmSync(join(entry.parentPath, entry.name), { force: true })
+      const part = parsePartName(this.#options.naming, entry.name)
+      if (!entry.isFile() || part?.subtask !== this.#context.task.subtaskIndex) continue
+      rmSync(join(entry.parentPath, entry.name), { force: true })
     }
   }
 }

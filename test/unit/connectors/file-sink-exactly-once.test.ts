@@ -248,15 +248,23 @@ describe('fileSink with checkpoints', () => {
     expect(visible(directory)).toEqual({})
   })
 
-  it('keeps what a restored job needs, where the job fails', async () => {
-    const directory = join(temporaryDirectory(), 'out')
-    const { writer, sink } = await start<string>(directory)
+  it('keeps what a restored job needs, and nothing hidden where no later run goes on', async () => {
+    const parent = temporaryDirectory()
+    const directory = join(parent, 'out')
+    const { writer, sink } = await start<string>(directory, { rolling: { bytesMax: 3 } })
     write(writer, 'a')
     await checkpoint(writer)
-    await writer.close?.()
-    await sink.abortJob?.()
     await fileSink<string>(directory).prepare?.({ ...starting, isRestored: true })
     expect(hidden(directory)).toEqual(['.part-0-0.inprogress'])
+    await sink.abortJob?.()
+    expect(readdirSync(parent)).toEqual([])
+    await writer.close?.()
+    const second = await start<string>(directory, { rolling: { bytesMax: 3 } })
+    write(second.writer, 'published', 'b')
+    await commit(second.committer, (await checkpoint(second.writer)).committables)
+    await second.sink.abortJob?.()
+    expect([visible(directory), hidden(directory)]).toEqual([{ 'part-0-0': 'published\n' }, []])
+    await second.writer.close?.()
   })
 
   it('names the part where the checkpoint does not fit the disk', async () => {

@@ -94,11 +94,16 @@ describe('fileSink, plain', () => {
 
   it('drops what an earlier attempt of the same subtask wrote', async () => {
     const directory = join(temporaryDirectory(), 'out')
-    const sink = await write<string>(directory, {}, ['first', 'attempt'], ['other'])
+    const sink = await write<string>(
+      directory,
+      { rolling: { bytesMax: 1 }, partSuffix: '.v2' },
+      ['first', 'attempt'],
+      ['other'],
+    )
     const writer = sink.createWriter(connectorContext({ attempt: 1 }))
     writer.flush(true)
     await sink.commitJob?.()
-    expect(files(directory)).toEqual({ 'part-1-0': 'other\n' })
+    expect(files(directory)).toEqual({ 'part-1-0.v2': 'other\n' })
   })
 
   it('begins a new part where one is large enough', async () => {
