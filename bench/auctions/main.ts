@@ -4,7 +4,7 @@
  *   npm run --silent auctions -- QUERY --events N --seed S --per-ms R --disorder D --parallelism P --json
  *
  * Further options: --checkpoint-ms MS, --mode exactly-once|unaligned|at-least-once, --backend heap|managed|rocksdb|leveldb,
- * --job-dir DIR (the same command again resumes), -D key=value.
+ * --job-dir DIR (the same command again resumes), -D key=value, --local (in this thread: for --cpu-prof).
  */
 import { parseArgs } from 'node:util'
 import type { ConfigurationValues } from '../../src/index.ts'
@@ -26,6 +26,7 @@ const { values, positionals } = parseArgs({
     'job-dir': { type: 'string' },
     define: { type: 'string', short: 'D', multiple: true, default: [] },
     json: { type: 'boolean', default: false },
+    local: { type: 'boolean', default: false },
   },
 })
 
@@ -53,7 +54,7 @@ function configuration(): ConfigurationValues {
 const { events, seed, 'per-ms': perMs, disorder } = values
 const result = await executeJob({
   definition: job,
-  moduleUrl: new URL('./job.ts', import.meta.url).href,
+  moduleUrl: values.local ? undefined : new URL('./job.ts', import.meta.url).href,
   parameters: {
     named: { query: [query], events: [events], seed: [seed], 'per-ms': [perMs], disorder: [disorder] },
     positional: [],
