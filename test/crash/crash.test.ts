@@ -17,8 +17,8 @@ const isFull = process.env['MILLRACE_FULL'] === '1'
 const seed = Number(process.env['MILLRACE_SEED'] ?? 1)
 const jobFile = fileURLToPath(new URL('../fixtures/crash-job.ts', import.meta.url))
 const count = 3_000
-/** In one thread, unless MILLRACE_TEST_LOCAL=0: in workers. */
-const place = { MILLRACE_TEST_LOCAL: process.env['MILLRACE_TEST_LOCAL'] ?? '1' }
+/** In workers; with MILLRACE_TEST_LOCAL=1 in one thread. */
+const place = { MILLRACE_TEST_LOCAL: process.env['MILLRACE_TEST_LOCAL'] ?? '0' }
 
 type Backend = 'heap' | 'managed' | 'rocksdb' | 'leveldb'
 type Mode = 'aligned' | 'unaligned' | 'timeout'
@@ -90,7 +90,7 @@ function caseOf(backend: Backend, mode: Mode, parallelism: () => number): Case {
   return { backend, mode, parallelism, directory: temporaryDirectory() }
 }
 
-const backends: readonly Backend[] = (process.env['MILLRACE_BACKENDS']?.split(',') as Backend[]) ?? ['heap']
+const backends: readonly Backend[] = (process.env['MILLRACE_BACKENDS']?.split(',') as Backend[]) ?? ['managed']
 const killsPerCase = isFull ? 4 : 2
 const parallelisms = isFull ? ([1, 2, 4, 'changing'] as const) : (['changing'] as const)
 

@@ -16,9 +16,10 @@ export interface CliProcess {
 }
 
 const entry = fileURLToPath(new URL('cli-process.ts', import.meta.url))
+const alias = new URL('millrace-alias.ts', import.meta.url).href
 
 export function startCli(args: readonly string[], env: Readonly<Record<string, string>> = {}): CliProcess {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', entry, ...args], {
+  const child = spawn(process.execPath, ['--import', alias, entry, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   })
