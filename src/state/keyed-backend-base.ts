@@ -102,6 +102,7 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
   readonly #parts = new SnapshotParts()
   /** States that are cleaned up a little with every record. */
   readonly #cleanedPerRecord: TimeToLive[] = []
+  #cleansPerRecord = false
   #chain = new SnapshotChain()
   #isSnapshotting = false
   #isClosed = false
@@ -122,7 +123,7 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
 
   setCurrentKey(key: unknown): void {
     this.context.setKey(key)
-    if (this.#cleanedPerRecord.length > 0) for (const ttl of this.#cleanedPerRecord) ttl.cleanUp()
+    if (this.#cleansPerRecord) for (const ttl of this.#cleanedPerRecord) ttl.cleanUp()
   }
 
   clearCurrentKey(): void {
@@ -143,7 +144,12 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
   }
 
   value<T>(descriptor: ValueStateDescriptor<T>): ValueState<T> {
-    return new ValueOverCell<T>(this.#cellOf<T>(descriptor, descriptor.type))
+    return this.valueOver(this.#cellOf<T>(descriptor, descriptor.type))
+  }
+
+  /** A backend whose cells are value state by themselves returns them as they are. */
+  protected valueOver<T>(cell: SingleValue<T>): ValueState<T> {
+    return new ValueOverCell<T>(cell)
   }
 
   list<T>(descriptor: ListStateDescriptor<T>): ListState<T> {
@@ -305,7 +311,9 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
   #addTtl(state: RegisteredState, config: StateTtlConfig): void {
     const ttl = new TimeToLive(config, this.#clock, state.cell)
     state.ttl = ttl
-    if (config.incrementalCleanup?.runPerRecord === true) this.#cleanedPerRecord.push(ttl)
+    if (config.incrementalCleanup?.runPerRecord !== true) return
+    this.#cleanedPerRecord.push(ttl)
+    this.#cleansPerRecord = true
   }
 
   /** A restored state is declared: its values are brought to the declared types. */

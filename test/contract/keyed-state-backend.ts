@@ -851,8 +851,9 @@ export function keyedStateBackendContract(name: string, open: OpenBackend, optio
           fc.array(fc.array(commandArbitrary, { maxLength: 60 }), { minLength: 1, maxLength: 5 }),
           fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 5, maxLength: 5 }),
           fc.array(fc.boolean(), { minLength: 5, maxLength: 5 }),
-          fc.array(fc.array(commandArbitrary, { maxLength: 20 }), { minLength: 5, maxLength: 5 }),
-          async (phases, parallelisms, completions, meanwhile) => {
+          fc.array(fc.array(commandArbitrary, { maxLength: 40 }), { minLength: 5, maxLength: 5 }),
+          async (phases, parallelisms, completions, during) => {
+            const meanwhile = during.map((commands) => [...commands])
             let model = new ModelBackend()
             const store = new MemorySnapshotStore()
             let subtasks = [await backend()]
@@ -864,8 +865,16 @@ export function keyedStateBackendContract(name: string, open: OpenBackend, optio
                 id++
                 const asOfBarrier = model.copy()
                 const writing = subtasks.map((subtask) => subtask.snapshot(id, store))
-                for (const command of meanwhile[i]!) applyTo(command, subtasks, model, maxParallelism)
+                const later = meanwhile[i]!
+                for (const command of later.splice(0, later.length / 2)) {
+                  applyTo(command, subtasks, model, maxParallelism)
+                }
+                store.betweenChunks = () => {
+                  const command = later.shift()
+                  if (command !== undefined) applyTo(command, subtasks, model, maxParallelism)
+                }
                 const handles = structuredClone(await Promise.all(writing))
+                store.betweenChunks = () => {}
                 if (completions[i]) for (const subtask of subtasks) subtask.notifyCheckpointComplete(id)
                 else for (const subtask of subtasks) subtask.notifyCheckpointAborted(id)
                 const parallelism = parallelisms[i]!

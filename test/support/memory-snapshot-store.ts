@@ -12,6 +12,8 @@ export class MemorySnapshotStore implements SnapshotSink, SnapshotSource {
   bytesWritten = 0
   /** The next write fails with this. */
   failNextWrite: Error | undefined
+  /** Called between any two chunks of a file: what a task does while its snapshot is being written. */
+  betweenChunks: () => void = () => {}
   #counter = 0
   #directory: string | undefined
 
@@ -56,6 +58,7 @@ export class MemorySnapshotStore implements SnapshotSink, SnapshotSource {
     const parts: Uint8Array[] = []
     for await (const chunk of chunks) {
       parts.push(chunk.slice())
+      this.betweenChunks()
       if (this.failNextWrite !== undefined) {
         const failure = this.failNextWrite
         this.failNextWrite = undefined

@@ -6,14 +6,13 @@ import { MillraceError } from '../../common/errors.ts'
 import { mix32 } from '../../data/key-groups.ts'
 import { printType } from '../state-spec.ts'
 import type { DataType } from '../../data/types.ts'
-import { entryBits, entryMask } from './partition.ts'
 import type { RecordField, RecordLayout } from './record-layout.ts'
 
 type Constructor = new (...args: never[]) => object
 
 const compiled: Map<string, unknown> = new Map()
 
-/** A subclass of `Base` with `get`, `set`, `seek`, `readAt`, `writeAt` and `check` for the type. */
+/** A subclass of `Base` with `get`, `set`, `value`, `update`, `seek`, `readAt`, `writeAt` and `check` for the type. */
 export function specialisedCell<C extends Constructor>(Base: C, type: DataType, layout: RecordLayout): C {
   const id = JSON.stringify(type)
   let made = compiled.get(id)
@@ -47,6 +46,23 @@ function cellSource(layout: RecordLayout): string {
     const p = this.partition
     return ${readOf(layout)}
   }
+  value() {
+    if (this.seenVersion !== this.context.version) this.seek()
+    const e = this.entry
+    if (e < 0) return undefined
+    const p = this.partition
+    return ${readOf(layout)}
+  }
+  update(value) {
+    if (value === undefined) { this.clear(); return }
+    if (this.seenVersion !== this.context.version) this.seek()
+    const e = this.entry
+    if (e < 0) { this.insert(value); return }
+    const p = this.partition
+    ${checkOf(layout, 'value')}
+    if (p.mode !== 0) this.mark(p, e)
+    ${writeOf(layout)}
+  }
   set(value) {
     if (this.seenVersion !== this.context.version) this.seek()
     const e = this.entry
@@ -58,26 +74,25 @@ function cellSource(layout: RecordLayout): string {
   }
   seek() {
     const context = this.context
-    if (context.namespace !== this.seenNamespace || this.isStale) this.turnToNamespace()
+    if (context.namespace !== this.seenNamespace) this.turnToNamespace()
     this.seenVersion = context.version
     const key = context.key
     if (typeof key !== 'number') { this.seekOther(key); return }
     const int = key | 0
-    if (int !== key) { this.seekOther(key); return }
+    if (int !== key || int === 0) { this.seekOther(key); return }
     const table = this.int32
-    this.entry = -1
-    if (table === undefined) return
+    if (table === undefined) { this.entry = -1; return }
     const hash = mix32(int)
     const p = table.directory[(hash >>> 1) >>> table.shift]
-    const slots = p.slots, mask = p.slotMask, i32 = p.i32
-    const tag = (hash >>> 8) << ${entryBits}
-    let at = Math.imul(hash, 0x9e3779b1) >>> p.slotShift
-    for (let slot = slots[at]; slot !== 0; slot = slots[at]) {
-      if (((slot ^ tag) & ${~entryMask}) === 0) {
-        const e = (slot & ${entryMask}) - 1
-        if (i32[Math.imul(e, ${stride})] === int) { ${found} }
-      }
-      at = (at + 1) & mask
+    const i32 = p.i32
+    const x = hash << p.depth
+    let e = ((x >>> p.shiftA) + ((x >>> p.shiftB) & p.maskB)) | 0
+    for (let base = Math.imul(e, ${stride}); ; base = (base + ${stride}) | 0) {
+      const held = i32[base]
+      if (held === int) { ${found} }
+      // The key 0 is a place in use, too.
+      if (held === 0 && i32[(base + 1) | 0] === 0) { this.entry = -1; return }
+      e = (e + 1) | 0
     }
   }
   readAt(p, e) {
@@ -147,7 +162,8 @@ function valueOf(field: RecordField): string {
 /** The element of a view where a field of entry `e` is. */
 function placeOf(field: RecordField, layout: RecordLayout): string {
   const { strideWords } = layout
-  if (field.kind === 'int32' || field.kind === 'bool') return `p.i32[Math.imul(e, ${strideWords}) + ${field.offset}]`
+  if (field.kind === 'int32' || field.kind === 'bool')
+    return `p.i32[(Math.imul(e, ${strideWords}) + ${field.offset}) | 0]`
   const view = field.kind === 'int64' ? 'i64' : 'f64'
-  return `p.${view}[Math.imul(e, ${strideWords / 2}) + ${field.offset / 2}]`
+  return `p.${view}[(Math.imul(e, ${strideWords / 2}) + ${field.offset / 2}) | 0]`
 }

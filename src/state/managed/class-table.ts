@@ -5,17 +5,17 @@
  * Invariants
  * 1. `directory` has 2^depth places; a partition of depth d stands in 2^(depth - d) neighbouring ones.
  * 2. `directory[(hash >>> 1) >>> shift]` is the partition of a hash; shift is 31 - depth. (Generated code knows this.)
- * 3. A partition has room for another entry before an entry is looked for in order to be inserted.
  */
+import { mix32 } from '../../data/key-groups.ts'
 import { type KeyClass, KeyClass as Class } from '../key-class.ts'
 import type { Namespace } from '../keyed-state-backend.ts'
 import type { StateAccount } from '../state-budget.ts'
-import { hashAt, isPreparedAt, preparedArenaBytes, prepared, storePrepared } from './key-words.ts'
-import { entryBits, entryMask, Partition } from './partition.ts'
+import { hashAt, isPreparedAt, prepared, preparedArenaBytes, storePrepared } from './key-words.ts'
+import { type HashAt, Partition } from './partition.ts'
 import type { RecordLayout } from './record-layout.ts'
 
 /** Splitting beyond this many leading bits means that the hashes are equal, not that there are too many keys. */
-const depthMax = 20
+const depthMax = 16
 const arenaBytesMax = 8 * 1024 * 1024
 
 export interface TableOptions {
@@ -40,6 +40,7 @@ export class ClassTable {
   graves: unknown[] = []
   readonly #options: TableOptions
   readonly #stride: number
+  readonly #hashAt: HashAt
   #depth = 0
 
   constructor(keyClass: KeyClass, namespace: Namespace, options: TableOptions, expectedEntries: number) {
@@ -47,8 +48,12 @@ export class ClassTable {
     this.namespace = namespace
     this.#options = options
     this.#stride = options.layout.strideWords
-    const capacity = Math.min(expectedEntries, options.partitionEntriesMax)
-    this.partition = this.#newPartition(0, capacity, 0)
+    this.#hashAt =
+      keyClass === Class.Int32
+        ? (partition, base) => mix32(partition.i32[base]!)
+        : (partition, base) => hashAt(keyClass, partition, base)
+    const entries = Math.min(expectedEntries, options.partitionEntriesMax)
+    this.partition = new Partition(options.layout, 0, entries, this.hasArena ? 0 : undefined, options.account)
     if (options.isTracked()) this.partition.track()
     this.directory = [this.partition]
   }
@@ -62,15 +67,12 @@ export class ClassTable {
     const hash = prepared.hash
     const partition = this.directory[(hash >>> 1) >>> this.shift]!
     this.partition = partition
-    const { slots, slotMask } = partition
-    const tag = (hash >>> 8) << entryBits
-    let at = Math.imul(hash, 0x9e3779b1) >>> partition.slotShift
-    for (let slot = slots[at]!; slot !== 0; slot = slots[at]!) {
-      if (((slot ^ tag) & ~entryMask) === 0) {
-        const entry = (slot & entryMask) - 1
-        if (isPreparedAt(this.keyClass, partition, entry * this.#stride)) return entry
-      }
-      at = (at + 1) & slotMask
+    const stride = this.#stride
+    const { i32 } = partition
+    let entry = partition.homeOf(hash)
+    for (let base = entry * stride; i32[base] !== 0 || i32[base + 1] !== 0; base += stride) {
+      if (isPreparedAt(this.keyClass, partition, base)) return entry
+      entry++
     }
     return -1
   }
@@ -79,34 +81,36 @@ export class ClassTable {
   insert(): number {
     const hash = prepared.hash
     let partition = this.directory[(hash >>> 1) >>> this.shift]!
-    while (this.#isFull(partition)) {
+    while (this.#isToBeSplit(partition)) {
       this.#split(partition, hash)
       partition = this.directory[(hash >>> 1) >>> this.shift]!
     }
-    if (partition.needsSlots) partition.growSlots((entry) => hashAt(this.keyClass, partition, entry * this.#stride))
-    const entry = partition.allocate()
-    try {
-      storePrepared(this.keyClass, partition, entry * this.#stride)
-    } catch (error) {
-      partition.i32[entry * this.#stride + 1] = 0
-      partition.discard(entry)
-      throw error
+    if (partition.isFull) partition.grow(this.#hashAt)
+    let entry = partition.findPlace(hash)
+    while (entry < 0) {
+      partition.grow(this.#hashAt)
+      entry = partition.findPlace(hash)
     }
-    partition.link(entry, hash)
+    storePrepared(this.keyClass, partition, entry * this.#stride)
+    partition.claim(entry)
     this.partition = partition
     return entry
   }
 
-  remove(partition: Partition, entry: number): void {
-    const hashOf = (each: number): number => hashAt(this.keyClass, partition, each * this.#stride)
-    partition.unlink(entry, hashOf(entry), hashOf)
-    partition.free(entry)
+  /** Other entries may move; `beforeMove` is told of those that a snapshot still has to write. */
+  remove(partition: Partition, entry: number, beforeMove: (entry: number) => void): void {
+    partition.remove(entry, this.#hashAt, beforeMove)
   }
 
-  entryCount(): number {
-    let count = 0
-    for (const partition of this.partitions()) count += partition.liveCount
-    return count
+  /** The partition in which `prefix` (leading bits of a hash, 0 … 2^31 - 1) is; undefined beyond the last one. */
+  partitionAt(prefix: number): Partition | undefined {
+    return prefix > 0x7fffffff ? undefined : this.directory[prefix >>> this.shift]
+  }
+
+  /** The prefix that follows a partition's: where to go on after it, whatever has been split meanwhile. */
+  prefixAfter(prefix: number, partition: Partition): number {
+    const width = 2 ** (31 - partition.depth)
+    return (Math.floor(prefix / width) + 1) * width
   }
 
   /** Each partition once. */
@@ -122,35 +126,39 @@ export class ClassTable {
     for (const partition of this.partitions()) partition.release()
   }
 
-  #isFull(partition: Partition): boolean {
-    const isLarge =
-      partition.liveCount >= this.#options.partitionEntriesMax ||
-      (this.hasArena &&
-        partition.liveCount > 1 &&
-        partition.arenaUsed + preparedArenaBytes(this.keyClass) > arenaBytesMax)
-    return isLarge && partition.depth < depthMax
+  #isToBeSplit(partition: Partition): boolean {
+    if (partition.depth >= depthMax) return false
+    if (partition.liveCount >= this.#options.partitionEntriesMax) return true
+    if (!this.hasArena || partition.liveCount < 2) return false
+    return partition.arenaUsed + preparedArenaBytes(this.keyClass) > arenaBytesMax
   }
 
   #split(from: Partition, hash: number): void {
     if (from.depth === this.#depth) this.#doubleDirectory()
-    const depth = from.depth + 1
-    const room = Math.ceil(from.liveCount * 0.6) + 32
-    const arenaBytes = this.hasArena ? Math.ceil(from.arenaUsed * 0.6) : 0
-    const left = this.#newPartition(depth, room, arenaBytes)
-    const right = this.#newSibling(left, room, arenaBytes)
+    const left = this.#half(from)
+    let right: Partition | undefined
     try {
+      right = this.#half(from)
       this.#distribute(from, left, right)
     } catch (error) {
       left.release()
-      right.release()
+      right?.release()
       throw error
     }
-    const width = 1 << (this.#depth - depth)
+    const width = 1 << (this.#depth - left.depth)
     const first = Math.floor(((hash >>> 1) >>> this.shift) / (2 * width)) * 2 * width
     this.directory.fill(left, first, first + width)
     this.directory.fill(right, first + width, first + 2 * width)
     from.release()
     this.#options.onSplit(from, left, right)
+  }
+
+  #half(from: Partition): Partition {
+    const { layout, account } = this.#options
+    const arenaBytes = this.hasArena ? Math.ceil(from.arenaUsed * 0.6) : undefined
+    const half = new Partition(layout, from.depth + 1, Math.ceil(from.liveCount * 0.55), arenaBytes, account)
+    half.trackLike(from)
+    return half
   }
 
   #doubleDirectory(): void {
@@ -159,33 +167,16 @@ export class ClassTable {
     this.shift = 31 - this.#depth
   }
 
-  /** Moves all entries by the bit of their hash that follows the bits they share. */
+  /** Copies all entries by the bit of their hash that follows the bits they share. */
   #distribute(from: Partition, left: Partition, right: Partition): void {
     const stride = this.#stride
     const bit = 31 - from.depth
-    for (const to of [left, right]) to.trackLike(from)
-    for (let entry = 0; entry < from.count; entry++) {
-      if (!from.isLive(entry)) continue
-      const base = entry * stride
-      const hash = hashAt(this.keyClass, from, base)
+    for (let place = 0; place < from.places; place++) {
+      if (from.isEmptyAt(place)) continue
+      const hash = this.#hashAt(from, place * stride)
       const to = ((hash >>> bit) & 1) === 0 ? left : right
-      if (to.needsSlots) to.growSlots((each) => hashAt(this.keyClass, to, each * stride))
-      const moved = to.allocate()
-      to.copyEntry(moved, from, entry)
-      to.link(moved, hash)
+      if (to.isFull) to.grow(this.#hashAt)
+      while (!to.copyFrom(from, place, hash)) to.grow(this.#hashAt)
     }
-  }
-
-  #newSibling(left: Partition, room: number, arenaBytes: number): Partition {
-    try {
-      return this.#newPartition(left.depth, room, arenaBytes)
-    } catch (error) {
-      left.release()
-      throw error
-    }
-  }
-
-  #newPartition(depth: number, capacity: number, arenaBytes: number): Partition {
-    return new Partition(this.#options.layout, depth, capacity, this.hasArena, this.#options.account, arenaBytes)
   }
 }

@@ -1,13 +1,19 @@
 /**
  * Keys as words: what the records of each class of keys hold, and their hashes, which are `hashKey` of the key (so that
  * the key group follows from them). Not reentrant: `prepared` is one cell for the whole thread.
+ *
+ *   Int32    value, 1                       Float64, Int64   low word, high word
+ *   Text     hash, offset in the arena + 1  Other            the same
+ *   arena    ┌ length u32: units << 1 | isWide ┬ units, one byte each or two ┐   Other: bytes << 1, canonical generic codec
+ *
+ * Two zero words mean that a place is empty. No key has them: 0 is an int32, and 0n goes with the others.
  */
 import { ByteReader, ByteWriter } from '../../data/bytes.ts'
 import { hashInt64Words, hashKey } from '../../data/key-groups.ts'
 import type { NativeBuffer } from '../../memory/memory-views.ts'
-import { KeyClass } from '../key-class.ts'
+import { KeyClass, keyClassOf } from '../key-class.ts'
 import { keyCodecs } from '../snapshot-layout.ts'
-import { keyHeaderAt, type Partition } from './partition.ts'
+import type { Partition } from './partition.ts'
 
 /** A key taken apart: `low` and `high` for word classes, `text` or `bytes` for those in the arena. */
 export const prepared: {
@@ -26,13 +32,18 @@ const otherWriter = new ByteWriter(256)
 const otherReader = new ByteReader()
 const otherCodec = keyCodecs[KeyClass.Other]!
 
+/** The class of tables that a key is in. */
+export function tableClassOf(key: unknown): KeyClass {
+  return key === 0n ? KeyClass.Other : keyClassOf(key)
+}
+
 /** Takes the key of a class apart into `prepared`. */
 export function prepare(keyClass: KeyClass, key: unknown): void {
   switch (keyClass) {
     case KeyClass.Int32:
       prepared.hash = hashKey(key)
       prepared.low = (key as number) | 0
-      prepared.high = 0
+      prepared.high = 1
       return
     case KeyClass.Float64:
       prepared.hash = hashKey(key)
@@ -65,11 +76,11 @@ export function isPreparedAt(keyClass: KeyClass, partition: Partition, base: num
   if (keyClass < KeyClass.Text) return i32[base] === prepared.low && i32[base + 1] === prepared.high
   if (i32[base] !== prepared.hash) return false
   const arena = partition.arena!
-  const offset = i32[base + 1]!
+  const offset = i32[base + 1]! - 1
   return keyClass === KeyClass.Text ? isTextAt(arena, offset, prepared.text) : areBytesAt(arena, offset)
 }
 
-function isTextAt(arena: Uint8Array, offset: number, text: string): boolean {
+function isTextAt(arena: NativeBuffer, offset: number, text: string): boolean {
   const header = keyHeaderAt(arena, offset)
   const units = header >>> 1
   if (units !== text.length) return false
@@ -85,7 +96,7 @@ function isTextAt(arena: Uint8Array, offset: number, text: string): boolean {
   return true
 }
 
-function areBytesAt(arena: Uint8Array, offset: number): boolean {
+function areBytesAt(arena: NativeBuffer, offset: number): boolean {
   if (keyHeaderAt(arena, offset) !== prepared.header) return false
   const bytes = prepared.header >>> 1
   const written = otherWriter.buffer
@@ -102,7 +113,7 @@ export function storePrepared(keyClass: KeyClass, partition: Partition, base: nu
   }
   const offset = keyClass === KeyClass.Text ? storeText(partition, prepared.text) : storeBytes(partition)
   partition.i32[base] = prepared.hash
-  partition.i32[base + 1] = offset
+  partition.i32[base + 1] = offset + 1
 }
 
 /** Bytes that the prepared key takes in the arena; 0 for words. */
@@ -136,7 +147,7 @@ function storeBytes(partition: Partition): number {
   return offset
 }
 
-function writeHeader(arena: Uint8Array, offset: number, header: number): void {
+function writeHeader(arena: NativeBuffer, offset: number, header: number): void {
   arena[offset] = header
   arena[offset + 1] = header >>> 8
   arena[offset + 2] = header >>> 16
@@ -175,9 +186,9 @@ export function keyAt(keyClass: KeyClass, partition: Partition, base: number): u
       words[1] = i32[base + 1]!
       return long[0]
     case KeyClass.Text:
-      return textAt(partition.arena!, i32[base + 1]!)
+      return textAt(partition.arena!, i32[base + 1]! - 1)
     case KeyClass.Other:
-      return otherAt(partition.arena!, i32[base + 1]!)
+      return otherAt(partition.arena!, i32[base + 1]! - 1)
   }
 }
 
@@ -188,8 +199,18 @@ function textAt(arena: NativeBuffer, offset: number): string {
   return (header & 1) === 1 ? arena.ucs2Slice(start, start + units * 2) : arena.latin1Slice(start, start + units)
 }
 
-function otherAt(arena: Uint8Array, offset: number): unknown {
+function otherAt(arena: NativeBuffer, offset: number): unknown {
   otherReader.reset(arena)
   otherReader.seek(offset + 4)
   return otherCodec.decode(otherReader)
+}
+
+/** Bytes that the key of a record takes in the arena. */
+export function keyArenaBytes(partition: Partition, base: number): number {
+  const header = keyHeaderAt(partition.arena!, partition.i32[base + 1]! - 1)
+  return 4 + (header >>> 1) * ((header & 1) + 1)
+}
+
+function keyHeaderAt(arena: NativeBuffer, offset: number): number {
+  return arena[offset]! | (arena[offset + 1]! << 8) | (arena[offset + 2]! << 16) | (arena[offset + 3]! << 24)
 }

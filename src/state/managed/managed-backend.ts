@@ -4,14 +4,16 @@
  */
 import type { FrozenState } from '../frozen-state.ts'
 import { KeyedBackendBase, type KeyedBackendOptions, type LoadableCell } from '../keyed-backend-base.ts'
+import type { ValueState } from '../keyed-state-backend.ts'
+import type { SingleValue } from '../primitives/timed-cell.ts'
 import type { StateSpec } from '../state-spec.ts'
-import { createManagedCell, type ManagedCell } from './managed-cell.ts'
+import { createManagedCell, ManagedCell } from './managed-cell.ts'
 import { type Drop, type FrozenPartition, type Graves, ManagedSnapshot } from './managed-snapshot.ts'
 import type { NamespaceTables } from './namespace-tables.ts'
 import { Mode, type Partition } from './partition.ts'
 
-/** Growing, rehashing and splitting a partition of this many entries takes about a millisecond or two. */
-const partitionEntriesMaxDefault = 131_072
+/** Growing and splitting a partition of this many entries takes a few milliseconds. */
+const partitionEntriesMaxDefault = 262_144
 
 interface PendingChanges {
   readonly checkpointId: number
@@ -52,6 +54,10 @@ export class ManagedBackend extends KeyedBackendBase {
 
   protected createCell(spec: StateSpec): LoadableCell<unknown> {
     return createManagedCell(this, spec)
+  }
+
+  protected override valueOver<T>(cell: SingleValue<T>): ValueState<T> {
+    return cell instanceof ManagedCell ? cell : super.valueOver(cell)
   }
 
   protected freeze(checkpointId: number, isFull: boolean, tracks: boolean): FrozenState {
@@ -99,33 +105,27 @@ export class ManagedBackend extends KeyedBackendBase {
   }
 }
 
-/** Marks what the snapshot has to write; false where that is nothing. */
+/** Marks what the snapshot has to write; false where that is nothing. Bits of empty places do no harm. */
 function freezePartition(partition: Partition, checkpointId: number, isFull: boolean, tracks: boolean): boolean {
-  const { dirty, persisted, live } = partition
-  const words = live.length
+  const { dirty, persisted } = partition
+  const words = (partition.places + 31) >>> 5
   const frozen = new Int32Array(words)
-  let any = 0
-  for (let i = 0; i < words; i++) {
-    let bits = live[i]!
-    if (!isFull) {
-      bits = dirty![i]!
-      for (const written of partition.written) bits |= written.bits[i]!
-    }
-    frozen[i] = bits
-    any |= bits
+  let isDirty = 0
+  if (dirty !== undefined) for (let i = 0; i < words; i++) isDirty |= dirty[i]!
+  if (isFull) frozen.fill(-1)
+  else {
+    frozen.set(dirty!)
+    for (const { bits } of partition.written) for (let i = 0; i < words; i++) frozen[i]! |= bits[i]!
   }
+  const isNeeded = isFull ? partition.liveCount > 0 : isDirty !== 0 || partition.written.length > 0
   if (tracks) {
-    let isDirty = 0
-    for (let i = 0; i < words; i++) {
-      isDirty |= dirty![i]!
-      persisted![i]! |= frozen[i]!
-    }
+    for (let i = 0; i < words; i++) persisted![i]! |= frozen[i]!
     if (isDirty !== 0) {
       partition.written.push({ checkpointId, bits: dirty! })
       partition.dirty = new Int32Array(words)
     }
   }
-  if (any === 0) return false
+  if (!isNeeded) return false
   partition.frozen = frozen
   partition.mode = Mode.Frozen
   return true

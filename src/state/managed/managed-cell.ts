@@ -7,14 +7,14 @@
  * 2. Before an entry changes, or its object is handed out, a snapshot under way has got it (`preserve`).
  */
 import { detached, estimatedBytes } from '../detached-value.ts'
-import { type KeyClass, keyClassOf } from '../key-class.ts'
-import type { AccumulatorCursor, Namespace } from '../keyed-state-backend.ts'
+import type { KeyClass } from '../key-class.ts'
+import type { AccumulatorCursor, Namespace, ValueState } from '../keyed-state-backend.ts'
 import type { KeyContext } from '../key-context.ts'
 import type { LoadableCell } from '../keyed-backend-base.ts'
 import { cellType, type StateSpec } from '../state-spec.ts'
 import { specialisedCell } from './cell-code.ts'
 import type { ClassTable, TableOptions } from './class-table.ts'
-import { keyAt, prepare } from './key-words.ts'
+import { keyAt, prepare, tableClassOf } from './key-words.ts'
 import type { ManagedBackend } from './managed-backend.ts'
 import { NamespaceTables } from './namespace-tables.ts'
 import { Mode, type Partition } from './partition.ts'
@@ -23,19 +23,18 @@ import { type RecordLayout, recordLayoutOf } from './record-layout.ts'
 /** A dropped namespace's size is what the next one is expected to reach half of, up to this. */
 const expectedEntriesMax = 16_384
 
-export abstract class ManagedCell<V> implements LoadableCell<V> {
+export abstract class ManagedCell<V> implements LoadableCell<V>, ValueState<V> {
   readonly spec: StateSpec
   readonly layout: RecordLayout
   readonly namespaceTables: Map<Namespace, NamespaceTables> = new Map()
   readonly context: KeyContext
   seenVersion = -1
+  /** Whose tables are at hand; undefined where that has to be looked up again. */
   seenNamespace: Namespace | undefined = undefined
   entry = -1
   partition: Partition = undefined as unknown as Partition
   /** The current namespace's table of int32 keys. */
   int32: ClassTable | undefined = undefined
-  /** The tables at hand may no longer be those of the current namespace. */
-  isStale = true
   readonly #backend: ManagedBackend
   readonly #tableOptions: TableOptions
   #current: NamespaceTables | undefined = undefined
@@ -57,6 +56,9 @@ export abstract class ManagedCell<V> implements LoadableCell<V> {
   }
 
   abstract get(): V | undefined
+  /** The cell is value state by itself: no layer in between. */
+  abstract value(): V | undefined
+  abstract update(value: V): void
   abstract set(value: V): void
   abstract seek(): void
   /** The value of an entry; a new object where it is a row of fields. */
@@ -78,7 +80,7 @@ export abstract class ManagedCell<V> implements LoadableCell<V> {
     if (this.seenVersion !== this.context.version) this.seek()
     if (this.entry < 0) return
     const { partition, entry } = this
-    const table = this.#current!.tables[keyClassOf(this.context.key)]!
+    const table = this.#current!.tables[tableClassOf(this.context.key)]!
     this.#remove(this.#current!, table, partition, entry)
     this.entry = -1
     this.context.invalidate()
@@ -94,8 +96,8 @@ export abstract class ManagedCell<V> implements LoadableCell<V> {
   }
 
   forEachKey(namespace: Namespace, visit: (key: unknown, value: V) => boolean | void): void {
-    const cursor = new ManagedCursor<V>(this, this.namespaceTables.get(namespace))
-    while (cursor.next()) if (visit(cursor.key, cursor.accumulator) === false) return
+    const tables = this.namespaceTables.get(namespace)
+    for (const table of tables?.tables ?? []) if (table !== undefined && !this.#visit(table, visit)) return
   }
 
   openCursor(namespace: Namespace): AccumulatorCursor<V> {
@@ -145,7 +147,7 @@ export abstract class ManagedCell<V> implements LoadableCell<V> {
   put(namespace: Namespace, key: unknown, _keyGroup: number, value: V): void {
     this.check(value)
     const tables = this.#tablesOf(namespace)
-    const keyClass = keyClassOf(key)
+    const keyClass = tableClassOf(key)
     const table = tables.table(keyClass, this.#tableOptions)
     prepare(keyClass, key)
     const entry = table.find()
@@ -173,10 +175,10 @@ export abstract class ManagedCell<V> implements LoadableCell<V> {
     frozen[entry >>> 5]! &= ~bit
   }
 
-  /** Looks up a key that is no int32. */
+  /** Looks up a key that is no int32, or 0. */
   seekOther(key: unknown): void {
     this.entry = -1
-    const keyClass = keyClassOf(this.#currentKey())
+    const keyClass = tableClassOf(this.#currentKey())
     const table = this.#current?.tables[keyClass]
     if (table === undefined) return
     prepare(keyClass, key)
@@ -193,11 +195,11 @@ export abstract class ManagedCell<V> implements LoadableCell<V> {
     const { context } = this
     context.keyGroup()
     const tables = this.#tablesOf(context.namespace)
-    const keyClass = keyClassOf(context.key)
+    const keyClass = tableClassOf(context.key)
     const table = tables.table(keyClass, this.#tableOptions)
     this.#current = tables
     this.int32 = tables.int32
-    this.isStale = false
+    this.seenNamespace = context.namespace
     prepare(keyClass, context.key)
     this.entry = this.#insertPrepared(tables, table, value)
     this.partition = table.partition
@@ -205,10 +207,25 @@ export abstract class ManagedCell<V> implements LoadableCell<V> {
 
   turnToNamespace(): void {
     if (this.context.key === undefined) this.#currentKey()
-    this.seenNamespace = this.context.namespace
     this.#current = this.namespaceTables.get(this.context.namespace)
     this.int32 = this.#current?.int32
-    this.isStale = this.#current === undefined
+    this.seenNamespace = this.#current === undefined ? undefined : this.context.namespace
+  }
+
+  /** What `visit` does to the table moves entries, so a partition's are collected first. */
+  #visit(table: ClassTable, visit: (key: unknown, value: V) => boolean | void): boolean {
+    let prefix = 0
+    for (let at = table.partitionAt(0); at !== undefined; at = table.partitionAt(prefix)) {
+      prefix = table.prefixAfter(prefix, at)
+      const entries: [key: unknown, value: V][] = []
+      for (let entry = 0; entry < at.places; entry++) {
+        if (at.isEmptyAt(entry)) continue
+        if (at.mode === Mode.Frozen && this.layout.fields === undefined) this.preserve(at, entry)
+        entries.push([keyAt(table.keyClass, at, entry * this.layout.strideWords), this.readAt(at, entry)])
+      }
+      for (const [key, value] of entries) if (visit(key, value) === false) return false
+    }
+    return true
   }
 
   #insertPrepared(tables: NamespaceTables, table: ClassTable, value: V): number {
@@ -223,7 +240,6 @@ export abstract class ManagedCell<V> implements LoadableCell<V> {
     tables.objectBytes += objectBytes
     tables.entryCount++
     this.writeAt(table.partition, entry, kept)
-    if (table.partition.mode !== Mode.Untracked) table.partition.dirty![entry >>> 5]! |= 1 << (entry & 31)
     return entry
   }
 
@@ -240,7 +256,7 @@ export abstract class ManagedCell<V> implements LoadableCell<V> {
     if (partition.mode === Mode.Frozen) this.preserve(partition, entry)
     if (partition.isPersisted(entry))
       table.graves.push(keyAt(table.keyClass, partition, entry * this.layout.strideWords))
-    table.remove(partition, entry)
+    table.remove(partition, entry, (moved) => this.preserve(partition, moved))
     const objectBytes = Math.floor(tables.objectBytes / tables.entryCount)
     tables.objectBytes -= objectBytes
     tables.entryCount--
@@ -255,13 +271,13 @@ export abstract class ManagedCell<V> implements LoadableCell<V> {
     this.#backend.forget(this.spec.name, tables)
     this.#backend.account.release(tables.objectBytes)
     tables.release()
-    this.isStale = true
+    this.seenNamespace = undefined
     this.context.invalidate()
   }
 
   #take(namespace: Namespace, key: unknown): V | undefined {
     const tables = this.namespaceTables.get(namespace)
-    const keyClass = keyClassOf(key)
+    const keyClass = tableClassOf(key)
     const table = tables?.tables[keyClass]
     if (tables === undefined || table === undefined) return undefined
     const entry = this.#entryOf(table, keyClass, key)
@@ -275,7 +291,7 @@ export abstract class ManagedCell<V> implements LoadableCell<V> {
   }
 
   #peek(namespace: Namespace, key: unknown): V | undefined {
-    const keyClass = keyClassOf(key)
+    const keyClass = tableClassOf(key)
     const table = this.namespaceTables.get(namespace)?.tables[keyClass]
     if (table === undefined) return undefined
     const entry = this.#entryOf(table, keyClass, key)
@@ -299,7 +315,7 @@ export abstract class ManagedCell<V> implements LoadableCell<V> {
     if (tables === undefined) {
       tables = new NamespaceTables(namespace, this.#expectedEntries)
       this.namespaceTables.set(namespace, tables)
-      this.isStale = true
+      this.seenNamespace = undefined
     }
     return tables
   }
@@ -307,9 +323,9 @@ export abstract class ManagedCell<V> implements LoadableCell<V> {
   *#allEntries(): Generator<[NamespaceTables, ClassTable, Partition, number], void> {
     for (const tables of this.namespaceTables.values()) {
       for (const [table, partition] of tables.partitions()) {
-        for (let entry = 0; entry < partition.count; entry++) {
+        for (let entry = 0; entry < partition.places; entry++) {
           if (tables.isDropped || partition.isRetired) break
-          if (partition.isLive(entry)) yield [tables, table, partition, entry]
+          if (!partition.isEmptyAt(entry)) yield [tables, table, partition, entry]
         }
       }
     }
@@ -333,9 +349,11 @@ class ManagedCursor<V> implements AccumulatorCursor<V> {
   #keyClass: KeyClass = 0
   #partition: Partition | undefined = undefined
   #entry = 0
+  readonly #stride: number
 
   constructor(cell: ManagedCell<V>, tables: NamespaceTables | undefined) {
     this.#cell = cell
+    this.#stride = cell.layout.strideWords
     this.#partitions = tables?.partitions()
   }
 
@@ -343,10 +361,11 @@ class ManagedCursor<V> implements AccumulatorCursor<V> {
     for (;;) {
       const partition = this.#partition
       if (partition !== undefined) {
-        const { live, count } = partition
-        while (this.#entry < count) {
-          const entry = this.#entry++
-          if ((live[entry >>> 5]! & (1 << (entry & 31))) === 0) continue
+        const { i32, places } = partition
+        const stride = this.#stride
+        for (let entry = this.#entry, base = entry * stride; entry < places; entry++, base += stride) {
+          if (i32[base] === 0 && i32[base + 1] === 0) continue
+          this.#entry = entry + 1
           this.#show(partition, entry)
           return true
         }

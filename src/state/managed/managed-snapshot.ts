@@ -126,17 +126,22 @@ export class ManagedSnapshot implements FrozenState {
   *#upserts(owner: FrozenPartition): Generator<Uint8Array> {
     const builder = this.#builder(owner, BlockOp.Upsert)
     const { partition } = owner
-    // Looked up anew after every yield: records and bits may have been replaced by larger ones.
+    let { generation } = partition
     for (let word = 0; partition.frozen !== undefined && word < partition.frozen.length; word++) {
       let bits = partition.frozen[word]!
       if (bits === 0) continue
       partition.frozen[word] = 0
       while (bits !== 0) {
-        const bit = 31 - Math.clz32(bits & -bits)
+        const entry = word * 32 + 31 - Math.clz32(bits & -bits)
         bits &= bits - 1
-        this.#add(builder, owner, word * 32 + bit)
+        if (entry < partition.places && !partition.isEmptyAt(entry)) this.#add(builder, owner, entry)
       }
-      if (isFull(builder)) yield builder.take()
+      if (!isFull(builder)) continue
+      yield builder.take()
+      if (generation === partition.generation) continue
+      // The partition has grown meanwhile: all entries, and the bits of those not written yet, are elsewhere.
+      generation = partition.generation
+      word = -1
     }
     if (builder.count > 0) yield builder.take()
   }

@@ -1,25 +1,25 @@
 /**
- * A part of a managed table that is small enough to be grown, rehashed and split within a few milliseconds: records in
- * one buffer, found through a table of slots (linear probing).
+ * A part of a managed table that is small enough to be grown and split within a few milliseconds: records in one buffer,
+ * by open addressing with linear probing. A record's home follows from its hash and keeps the order of hashes, so that
+ * growing and splitting walk both buffers from front to back; there is no wrap-around but a tail.
  *
- *   slot   ┌ tag: 12 bits of the hash ┬ entry + 1: 20 bits ┐   0: empty
+ *   places  0 … capacity - 1: homes │ capacity … places - 2: tail │ places - 1: always empty, ends every probe
+ *   home    x = hash << depth;  (x >>> shiftA) + ((x >>> shiftB) & maskB)      (generated code knows this, too)
  *
  * Invariants
- * 1. An entry is an index of a record, 0 … count - 1; its bit in `live` is set while it is in use. Free entries form a
- *    list through their first word.
- * 2. `dirty`: changed since the last snapshot; `persisted`: in an earlier snapshot; `frozen`: the snapshot under way
- *    still has to write it. They are undefined while nobody needs them, and `mode` says so at once.
- * 3. What the partition allocates is charged before.
+ * 1. A place is empty if and only if both words of its key are zero. An entry is a place in use; entries move when
+ *    another is removed, and when the partition grows or is split.
+ * 2. `dirty`: changed since the last snapshot; `persisted`: in an earlier snapshot; `written`: what unconfirmed
+ *    checkpoints have written; `frozen`: the snapshot under way still has to write it. Bits of empty places mean nothing.
+ *    They are undefined while nobody needs them, and `mode` says so at once.
+ * 3. A frozen entry is handed to the snapshot before it changes or moves within the partition.
+ * 4. What the partition allocates is charged before.
  */
 import { MillraceError } from '../../common/errors.ts'
 import type { NativeBuffer } from '../../memory/memory-views.ts'
 import type { StateAccount } from '../state-budget.ts'
-import { keyWords, type RecordLayout } from './record-layout.ts'
-
-export const entryBits = 20
-export const entryMask: number = (1 << entryBits) - 1
-/** The largest number of entries that slots can refer to. */
-export const entriesMax: number = entryMask - 1
+import { keyArenaBytes } from './key-words.ts'
+import type { RecordLayout } from './record-layout.ts'
 
 /** What a change has to do besides changing. */
 export const Mode = {
@@ -32,9 +32,15 @@ export const Mode = {
 } as const
 export type Mode = (typeof Mode)[keyof typeof Mode]
 
-const entriesMin = 4
-/** Slots are doubled beyond this share in use. */
-const loadMax = 0.7
+/** Grown beyond this share of homes in use. Fuller tables cost more in mispredicted probes than they save. */
+const loadMax = 0.62
+const capacityMin = 4
+/** Up to this many homes the capacity is doubled; above, it grows by a half or a third, to waste less. */
+const doubledCapacityMax = 8192
+/** Hashes that are nearly equal cannot be told apart by more homes. */
+const capacityMax = 1 << 22
+const tailMin = 4
+const tailPlaces = 64
 const arenaBytesMin = 256
 
 /** A set of entries that an unconfirmed checkpoint has written. */
@@ -43,182 +49,150 @@ export interface WrittenEntries {
   bits: Int32Array
 }
 
+/** The hash of a record's key, by the first word of the record. */
+export type HashAt = (partition: Partition, base: number) => number
+
 export class Partition {
   readonly layout: RecordLayout
   /** Number of leading bits of the hash that all keys of this partition share. */
   readonly depth: number
-  i32: Int32Array
-  f64: Float64Array
-  i64: BigInt64Array
+  capacity = 0
+  places = 0
+  shiftA = 0
+  shiftB = 0
+  maskB = 0
+  i32: Int32Array = none.i32
+  f64: Float64Array = none.f64
+  i64: BigInt64Array = none.i64
   /** Values that are objects, by entry; undefined where values are in the records. */
-  readonly objects: unknown[] | undefined
-  slots: Int32Array
-  slotShift: number
-  slotMask: number
-  capacity: number
-  count = 0
+  objects: unknown[] | undefined
   liveCount = 0
-  live: Int32Array
   mode: Mode = Mode.Untracked
   dirty: Int32Array | undefined = undefined
   frozen: Int32Array | undefined = undefined
   persisted: Int32Array | undefined = undefined
   written: WrittenEntries[] = []
+  /** Counts the times that all entries have moved. */
+  generation = 0
   /** Its entries have moved to other partitions. */
   isRetired = false
   /** Bytes of keys; undefined where keys are words. */
   arena: NativeBuffer | undefined
   arenaUsed = 0
   #arenaDead = 0
-  #freeHead = -1
   #chargedBytes = 0
   readonly #account: StateAccount
 
   constructor(
     layout: RecordLayout,
     depth: number,
-    capacity: number,
-    hasArena: boolean,
+    entries: number,
+    arenaBytes: number | undefined,
     account: StateAccount,
-    arenaBytes: number = arenaBytesMin,
   ) {
     this.layout = layout
     this.depth = depth
     this.#account = account
-    this.capacity = roundedCapacity(capacity)
-    const slotCount = slotCountFor(this.capacity)
-    const arena = hasArena ? Math.max(arenaBytes, arenaBytesMin) : 0
-    this.#charge(this.#recordBytes(this.capacity) + slotCount * 4 + arena)
-    const buffer = new ArrayBuffer(recordBufferBytes(layout, this.capacity))
-    this.i32 = new Int32Array(buffer)
-    this.f64 = new Float64Array(buffer)
-    this.i64 = new BigInt64Array(buffer)
-    this.objects = layout.fields === undefined ? [] : undefined
-    this.slots = new Int32Array(slotCount)
-    this.slotMask = slotCount - 1
-    this.slotShift = Math.clz32(slotCount - 1)
-    this.live = new Int32Array(bitWords(this.capacity))
-    this.arena = hasArena ? newArena(arena) : undefined
+    const arena = arenaBytes === undefined ? 0 : Math.max(arenaBytes, arenaBytesMin)
+    this.#charge(arena)
+    this.#allocate(capacityFor(entries), tailPlaces)
+    this.objects = layout.fields === undefined ? filled(this.places) : undefined
+    this.arena = arenaBytes === undefined ? undefined : newArena(arena)
   }
 
-  /** Entry for a new key, its words zero; grows the records where needed. Its slot is set by `link`. */
-  allocate(): number {
-    let entry = this.#freeHead
-    if (entry >= 0) this.#freeHead = this.i32[entry * this.layout.strideWords]!
-    else {
-      if (this.count === this.capacity) this.#grow()
-      entry = this.count++
-    }
-    this.live[entry >>> 5]! |= 1 << (entry & 31)
+  /** True where the records are to be grown before one more entry is placed. */
+  get isFull(): boolean {
+    return this.liveCount >= this.capacity * loadMax
+  }
+
+  homeOf(hash: number): number {
+    const x = hash << this.depth
+    return (x >>> this.shiftA) + ((x >>> this.shiftB) & this.maskB)
+  }
+
+  isEmptyAt(place: number): boolean {
+    const base = place * this.layout.strideWords
+    return this.i32[base] === 0 && this.i32[base + 1] === 0
+  }
+
+  /** An empty place for a key that is absent; -1 where even the tail is full: `grow` then. The caller fills it. */
+  findPlace(hash: number): number {
+    let place = this.homeOf(hash)
+    while (!this.isEmptyAt(place)) place++
+    return place === this.places - 1 ? -1 : place
+  }
+
+  /** The place is in use from now on; its bits are as for a new entry. */
+  claim(place: number): void {
     this.liveCount++
-    return entry
+    if (this.mode === Mode.Untracked) return
+    const word = place >>> 5
+    const bit = 1 << (place & 31)
+    this.dirty![word]! |= bit
+    this.persisted![word]! &= ~bit
+    if (this.frozen !== undefined) this.frozen[word]! &= ~bit
+    for (const { bits } of this.written) bits[word]! &= ~bit
   }
 
-  /** The entry is no longer in use; its slot is gone already. */
-  free(entry: number): void {
-    const bit = ~(1 << (entry & 31))
-    this.live[entry >>> 5]! &= bit
-    if (this.dirty !== undefined) this.dirty[entry >>> 5]! &= bit
-    if (this.persisted !== undefined) this.persisted[entry >>> 5]! &= bit
-    for (const written of this.written) written.bits[entry >>> 5]! &= bit
-    this.liveCount--
-    const base = entry * this.layout.strideWords
-    if (this.arena !== undefined) this.#arenaDead += keyBytesAt(this.arena, this.i32[base + 1]!)
-    this.i32[base] = this.#freeHead
-    this.#freeHead = entry
-    if (this.objects !== undefined) this.objects[entry] = undefined
-  }
-
-  /** Takes back an entry that was allocated last and never linked. */
-  discard(entry: number): void {
-    this.live[entry >>> 5]! &= ~(1 << (entry & 31))
-    this.liveCount--
-    this.i32[entry * this.layout.strideWords] = this.#freeHead
-    this.#freeHead = entry
-  }
-
-  /** Copies record, key, object and tracking of another partition's entry. */
-  copyEntry(entry: number, from: Partition, source: number): void {
+  /**
+   * Empties an entry's place and moves entries that had to go past it up. `beforeMove` is told of frozen ones.
+   */
+  remove(entry: number, hashAt: HashAt, beforeMove: (entry: number) => void): void {
     const stride = this.layout.strideWords
-    const to = entry * stride
-    const at = source * stride
-    for (let i = 0; i < stride; i++) this.i32[to + i] = from.i32[at + i]!
-    if (from.arena !== undefined) {
-      const start = from.i32[at + 1]!
-      const bytes = keyBytesAt(from.arena, start)
-      const offset = this.reserveKey(bytes)
-      for (let i = 0; i < bytes; i++) this.arena![offset + i] = from.arena[start + i]!
-      this.i32[to + 1] = offset
+    if (this.arena !== undefined) this.#arenaDead += keyArenaBytes(this, entry * stride)
+    let hole = entry
+    for (let next = entry + 1; !this.isEmptyAt(next); next++) {
+      if (this.homeOf(hashAt(this, next * stride)) > hole) continue
+      if (this.mode === Mode.Frozen && hasBit(this.frozen!, next)) beforeMove(next)
+      this.#move(next, hole)
+      hole = next
     }
-    if (this.objects !== undefined) this.objects[entry] = from.objects![source]
-    if (from.mode === Mode.Untracked) return
-    copyBit(this.dirty!, entry, from.dirty!, source)
-    copyBit(this.persisted!, entry, from.persisted!, source)
-    if (from.frozen !== undefined) copyBit(this.frozen!, entry, from.frozen, source)
-    for (let i = 0; i < from.written.length; i++) copyBit(this.written[i]!.bits, entry, from.written[i]!.bits, source)
-  }
-
-  /** Tracks what another partition tracks; its entries are copied afterwards. */
-  trackLike(from: Partition): void {
-    if (from.mode === Mode.Untracked) return
-    this.track()
-    this.mode = from.mode
-    if (from.frozen !== undefined) this.frozen = new Int32Array(this.live.length)
-    this.written = from.written.map(({ checkpointId }) => ({ checkpointId, bits: new Int32Array(this.live.length) }))
-  }
-
-  isLive(entry: number): boolean {
-    return (this.live[entry >>> 5]! & (1 << (entry & 31))) !== 0
+    this.i32.fill(0, hole * stride, (hole + 1) * stride)
+    if (this.objects !== undefined) this.objects[hole] = undefined
+    const bit = ~(1 << (hole & 31))
+    if (this.dirty !== undefined) this.dirty[hole >>> 5]! &= bit
+    if (this.frozen !== undefined) this.frozen[hole >>> 5]! &= bit
+    this.liveCount--
   }
 
   isPersisted(entry: number): boolean {
-    return this.persisted !== undefined && (this.persisted[entry >>> 5]! & (1 << (entry & 31))) !== 0
+    return this.persisted !== undefined && hasBit(this.persisted, entry)
   }
 
-  isFrozen(entry: number): boolean {
-    return this.frozen !== undefined && (this.frozen[entry >>> 5]! & (1 << (entry & 31))) !== 0
-  }
-
-  /** True where one more key does not fit the slots: `growSlots` first. */
-  get needsSlots(): boolean {
-    return this.liveCount >= this.slots.length * loadMax
-  }
-
-  /** Puts an entry into the slots. The hash must not be in there for the same key. */
-  link(entry: number, hash: number): void {
-    const { slots, slotMask } = this
-    let at = Math.imul(hash, 0x9e3779b1) >>> this.slotShift
-    while (slots[at] !== 0) at = (at + 1) & slotMask
-    slots[at] = ((hash >>> 8) << entryBits) | (entry + 1)
-  }
-
-  /** Takes an entry out of the slots; what probed past it moves up. */
-  unlink(entry: number, hash: number, hashAt: (entry: number) => number): void {
-    const { slots, slotMask, slotShift } = this
-    let at = Math.imul(hash, 0x9e3779b1) >>> slotShift
-    while ((slots[at]! & entryMask) !== entry + 1) at = (at + 1) & slotMask
-    let hole = at
-    for (;;) {
-      at = (at + 1) & slotMask
-      const slot = slots[at]!
-      if (slot === 0) break
-      const home = Math.imul(hashAt((slot & entryMask) - 1), 0x9e3779b1) >>> slotShift
-      if (((at - home) & slotMask) < ((at - hole) & slotMask)) continue
-      slots[hole] = slot
-      hole = at
+  /** More homes (or, where there are enough, a longer tail); all entries move. Unchanged where that is over budget. */
+  grow(hashAt: HashAt): void {
+    if (this.capacity >= capacityMax) {
+      throw new MillraceError('MR_STATE_OVER_BUDGET', `${this.liveCount} keys of a state have nearly the same hash`)
     }
-    slots[hole] = 0
+    const old = this.#shell()
+    const isTailFull = !this.isFull
+    const capacity = isTailFull ? this.capacity : nextCapacity(this.capacity)
+    let tail = isTailFull ? (this.places - this.capacity) * 2 : tailPlaces
+    try {
+      while (!this.#takeAll(old, capacity, tail, hashAt)) tail *= 2
+    } catch (error) {
+      Object.assign(this, old)
+      throw error
+    }
+    this.#release(recordBytes(this.layout, old.places))
+    this.generation++
   }
 
-  /** Doubles the slots. */
-  growSlots(hashAt: (entry: number) => number): void {
-    const slotCount = this.slots.length * 2
-    this.#charge(slotCount * 4)
-    this.#release(this.slots.length * 4)
-    this.slots = new Int32Array(slotCount)
-    this.slotMask = slotCount - 1
-    this.slotShift = Math.clz32(slotCount - 1)
-    for (let entry = 0; entry < this.count; entry++) if (this.isLive(entry)) this.link(entry, hashAt(entry))
+  /** Copies an entry of another partition, tracking included; false where the tail is full. */
+  copyFrom(from: Partition, source: number, hash: number): boolean {
+    const place = this.findPlace(hash)
+    if (place < 0) return false
+    const stride = this.layout.strideWords
+    copyWords(from.i32, source * stride, this.i32, place * stride, stride)
+    if (from.arena !== undefined && from.arena !== this.arena) this.#copyKey(from, source * stride, place * stride)
+    if (this.objects !== undefined) this.objects[place] = from.objects![source]
+    this.liveCount++
+    if (from.mode === Mode.Untracked) return true
+    copyBit(from.dirty!, source, this.dirty!, place)
+    copyBit(from.persisted!, source, this.persisted!, place)
+    if (from.frozen !== undefined) copyBit(from.frozen, source, this.frozen!, place)
+    for (let i = 0; i < from.written.length; i++) copyBit(from.written[i]!.bits, source, this.written[i]!.bits, place)
+    return true
   }
 
   /** Room for `bytes` of a key; returns their offset. The caller writes them. */
@@ -229,12 +203,22 @@ export class Partition {
     return offset
   }
 
-  /** Makes the bits that tracking needs. */
+  /** Tracks changes from now on. */
   track(): void {
     if (this.dirty !== undefined) return
-    this.dirty = new Int32Array(this.live.length)
-    this.persisted = new Int32Array(this.live.length)
+    this.dirty = this.#noBits()
+    this.persisted = this.#noBits()
     this.mode = Mode.Tracked
+  }
+
+  /** Tracks what another partition tracks; its entries are copied afterwards. */
+  trackLike(from: Partition): void {
+    if (from.mode === Mode.Untracked) return
+    this.dirty = this.#noBits()
+    this.persisted = this.#noBits()
+    this.mode = from.mode
+    this.frozen = from.frozen === undefined ? undefined : this.#noBits()
+    this.written = from.written.map(({ checkpointId }) => ({ checkpointId, bits: this.#noBits() }))
   }
 
   /** Gives the memory back; the content may still be read. */
@@ -242,63 +226,103 @@ export class Partition {
     this.#release(this.#chargedBytes)
   }
 
-  #grow(): void {
-    const capacity = roundedCapacity(Math.min(this.capacity + (this.capacity >>> 1) + 8, entriesMax))
-    if (this.count >= entriesMax) {
-      throw new MillraceError('MR_STATE_OVER_BUDGET', `more than ${entriesMax} keys with nearly the same hash`)
-    }
-    const bytes = this.#recordBytes(capacity)
+  #allocate(capacity: number, tail: number): void {
+    const places = capacity + Math.min(tail, Math.max(tailMin, capacity))
+    const bytes = recordBytes(this.layout, places)
     this.#charge(bytes)
-    this.#release(this.#recordBytes(this.capacity))
-    const buffer = new ArrayBuffer(recordBufferBytes(this.layout, capacity))
-    const i32 = new Int32Array(buffer)
-    i32.set(this.i32)
-    this.i32 = i32
+    const buffer = new ArrayBuffer(Math.ceil((places * this.layout.strideWords) / 2) * 8)
+    this.i32 = new Int32Array(buffer)
     this.f64 = new Float64Array(buffer)
     this.i64 = new BigInt64Array(buffer)
     this.capacity = capacity
-    const words = bitWords(capacity)
-    this.live = grown(this.live, words)
-    if (this.dirty !== undefined) this.dirty = grown(this.dirty, words)
-    if (this.persisted !== undefined) this.persisted = grown(this.persisted, words)
-    if (this.frozen !== undefined) this.frozen = grown(this.frozen, words)
-    for (const written of this.written) written.bits = grown(written.bits, words)
+    this.places = places
+    this.#setHomes(capacity)
   }
 
+  /** Capacities are 2^k, or 2^k + 2^(k-1): two shifts, the second one switched off by the mask. */
+  #setHomes(capacity: number): void {
+    const log = 31 - Math.clz32(capacity)
+    this.shiftA = 32 - log
+    this.shiftB = Math.min(33 - log, 31)
+    this.maskB = capacity === 1 << log ? 0 : -1
+  }
+
+  /** The content as it is, to be read (or taken back) after this partition got other arrays. */
+  #shell(): Partition {
+    const shell: Partition = Object.create(Partition.prototype)
+    const { layout, capacity, places, shiftA, shiftB, maskB, i32, f64, i64, objects, liveCount } = this
+    const { mode, dirty, frozen, persisted, written, arena } = this
+    Object.assign(shell, { layout, capacity, places, shiftA, shiftB, maskB, i32, f64, i64, objects, liveCount })
+    return Object.assign(shell, { mode, dirty, frozen, persisted, written, arena })
+  }
+
+  /** Gets new arrays and fills them; false where the tail turned out too short. */
+  #takeAll(old: Partition, capacity: number, tail: number, hashAt: HashAt): boolean {
+    this.#allocate(capacity, tail)
+    this.objects = old.objects === undefined ? undefined : filled(this.places)
+    this.liveCount = 0
+    this.trackLike(old)
+    const stride = this.layout.strideWords
+    const { i32, places } = old
+    for (let place = 0, base = 0; place < places; place++, base += stride) {
+      if (i32[base] === 0 && i32[base + 1] === 0) continue
+      if (this.copyFrom(old, place, hashAt(old, base))) continue
+      this.#release(recordBytes(this.layout, this.places))
+      return false
+    }
+    return true
+  }
+
+  #move(from: number, to: number): void {
+    const stride = this.layout.strideWords
+    copyWords(this.i32, from * stride, this.i32, to * stride, stride)
+    if (this.objects !== undefined) this.objects[to] = this.objects[from]
+    if (this.mode === Mode.Untracked) return
+    moveBit(this.dirty!, from, to)
+    moveBit(this.persisted!, from, to)
+    if (this.frozen !== undefined) this.frozen[to >>> 5]! &= ~(1 << (to & 31))
+    for (const { bits } of this.written) moveBit(bits, from, to)
+  }
+
+  #copyKey(from: Partition, source: number, to: number): void {
+    const start = from.i32[source + 1]! - 1
+    const bytes = keyArenaBytes(from, source)
+    const offset = this.reserveKey(bytes)
+    from.arena!.copy(this.arena!, offset, start, start + bytes)
+    this.i32[to + 1] = offset + 1
+  }
+
+  /** More room for keys; what removed ones have left is gone. */
   #growArena(bytes: number): void {
     const old = this.arena!
     const used = this.arenaUsed - this.#arenaDead
     const length = Math.max(used + bytes + ((used + bytes) >>> 1), arenaBytesMin)
     this.#charge(length)
-    this.#release(old.length)
     const arena = newArena(length)
-    if (this.#arenaDead === 0) {
-      arena.set(old.subarray(0, this.arenaUsed))
-    } else {
-      this.arenaUsed = this.#copyLiveKeys(old, arena)
-      this.#arenaDead = 0
-    }
+    if (this.#arenaDead === 0) old.copy(arena, 0, 0, this.arenaUsed)
+    else this.arenaUsed = this.#copyKeysTo(arena)
+    this.#arenaDead = 0
     this.arena = arena
+    this.#release(old.length)
   }
 
-  #copyLiveKeys(from: Uint8Array, to: Uint8Array): number {
+  #copyKeysTo(arena: NativeBuffer): number {
     const stride = this.layout.strideWords
     let used = 0
-    for (let entry = 0; entry < this.count; entry++) {
-      if (!this.isLive(entry)) continue
-      const offset = this.i32[entry * stride + 1]!
-      const bytes = keyBytesAt(from, offset)
-      for (let i = 0; i < bytes; i++) to[used + i] = from[offset + i]!
-      this.i32[entry * stride + 1] = used
+    for (let place = 0; place < this.places; place++) {
+      const base = place * stride
+      if (this.isEmptyAt(place) || this.i32[base + 1] === 0) continue
+      const start = this.i32[base + 1]! - 1
+      const bytes = keyArenaBytes(this, base)
+      this.arena!.copy(arena, used, start, start + bytes)
+      this.i32[base + 1] = used + 1
       used += bytes
     }
     return used
   }
 
-  #recordBytes(capacity: number): number {
-    // Objects are charged by estimate; here their slot in the array.
-    const perEntry = this.layout.strideWords * 4 + (this.layout.fields === undefined ? 8 : 0)
-    return capacity * perEntry + (capacity >>> 1)
+  #noBits(): Int32Array {
+    return new Int32Array((this.places + 31) >>> 5)
   }
 
   #charge(bytes: number): void {
@@ -312,47 +336,54 @@ export class Partition {
   }
 }
 
-/**
- * Keys in the arena:  ┌ header u32: length << 1 | isWide ┬ bytes ┐ ; wide text has two bytes per unit, length counts
- * units. Returns the bytes that such a key takes, header included.
- */
-export function keyBytesAt(arena: Uint8Array, offset: number): number {
-  const header = keyHeaderAt(arena, offset)
-  return 4 + (header >>> 1) * ((header & 1) + 1)
+const none: { i32: Int32Array; f64: Float64Array; i64: BigInt64Array } = {
+  i32: new Int32Array(0),
+  f64: new Float64Array(0),
+  i64: new BigInt64Array(0),
 }
 
-export function keyHeaderAt(arena: Uint8Array, offset: number): number {
-  return arena[offset]! | (arena[offset + 1]! << 8) | (arena[offset + 2]! << 16) | (arena[offset + 3]! << 24)
+export function hasBit(bits: Int32Array, index: number): boolean {
+  return (bits[index >>> 5]! & (1 << (index & 31))) !== 0
 }
 
-function roundedCapacity(entries: number): number {
-  return entries < 32 ? Math.max(entries, entriesMin) : Math.ceil(entries / 32) * 32
+/** Records, a slot per object (objects themselves are charged by estimate), and up to four bits per place. */
+function recordBytes(layout: RecordLayout, places: number): number {
+  return places * (layout.strideWords * 4 + (layout.fields === undefined ? 8 : 0)) + (places >>> 1)
 }
 
-function recordBufferBytes(layout: RecordLayout, capacity: number): number {
-  return Math.ceil((capacity * Math.max(layout.strideWords, keyWords)) / 2) * 8
+function capacityFor(entries: number): number {
+  let capacity = capacityMin
+  while (capacity * loadMax < entries) capacity = nextCapacity(capacity)
+  return capacity
 }
 
-function slotCountFor(entries: number): number {
-  let count = 8
-  while (count * loadMax < entries) count *= 2
-  return count
+function nextCapacity(capacity: number): number {
+  if (capacity < doubledCapacityMax) return capacity * 2
+  const log = 31 - Math.clz32(capacity)
+  return capacity === 1 << log ? capacity + (capacity >>> 1) : 1 << (log + 1)
+}
+
+function filled(length: number): unknown[] {
+  // Not `new Array(length)`: an array without holes is read faster.
+  const values: unknown[] = []
+  for (let i = 0; i < length; i++) values.push(undefined)
+  return values
 }
 
 function newArena(bytes: number): NativeBuffer {
   return Buffer.allocUnsafeSlow(bytes) as NativeBuffer
 }
 
-function copyBit(to: Int32Array, entry: number, from: Int32Array, source: number): void {
-  if ((from[source >>> 5]! & (1 << (source & 31))) !== 0) to[entry >>> 5]! |= 1 << (entry & 31)
+function copyWords(from: Int32Array, at: number, to: Int32Array, start: number, count: number): void {
+  for (let i = 0; i < count; i++) to[start + i] = from[at + i]!
 }
 
-function bitWords(entries: number): number {
-  return (entries + 31) >>> 5
+function copyBit(from: Int32Array, source: number, to: Int32Array, target: number): void {
+  if (hasBit(from, source)) to[target >>> 5]! |= 1 << (target & 31)
 }
 
-function grown(bits: Int32Array, words: number): Int32Array {
-  const copy = new Int32Array(words)
-  copy.set(bits)
-  return copy
+function moveBit(bits: Int32Array, from: number, to: number): void {
+  const bit = 1 << (to & 31)
+  if (hasBit(bits, from)) bits[to >>> 5]! |= bit
+  else bits[to >>> 5]! &= ~bit
 }
