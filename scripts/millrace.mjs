@@ -5,14 +5,22 @@
  */
 import { existsSync, readFileSync } from 'node:fs'
 import module from 'node:module'
-import { fileURLToPath } from 'node:url'
 import { reexecOnNewNode } from './node-version.mjs'
 
 await reexecOnNewNode()
 module.enableCompileCache()
-if (existsSync(fileURLToPath(new URL('../src', import.meta.url)))) await import('./bootstrap.mjs')
+await prepareCheckout()
 const { main } = await import('../dist/cli/main.js')
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
 const exitCode = await main(process.argv.slice(2), version)
 // What a job module left open in this thread must not keep the command from ending.
 process.stdout.write('', () => process.stderr.write('', () => process.exit(exitCode)))
+
+async function prepareCheckout() {
+  if (!existsSync(new URL('../src', import.meta.url))) return
+  const { isUnchanged, markChecked } = await import('./checked-stamp.mjs')
+  if (isUnchanged()) return
+  const startMs = Date.now()
+  await import('./bootstrap.mjs')
+  markChecked(startMs)
+}

@@ -2,7 +2,6 @@
  * Scripts run on the Node that the lockfile brings (24), whatever the system has. npm puts node_modules/.bin first on
  * PATH, so this matters only where a script is started by hand on an older Node. Must itself run on Node 20.
  */
-import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { constants } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
@@ -43,6 +42,8 @@ export async function reexecOnNewNode() {
     process.exit(1)
   }
   const env = { ...environmentFor(node), [innerMark]: '1' }
+  // Only here: a start on the right Node does without the module.
+  const { spawn } = await import('node:child_process')
   const inner = spawn(node, process.argv.slice(1), { stdio: ['inherit', 'inherit', 'inherit', 'ipc'], env })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(signal, () => {
