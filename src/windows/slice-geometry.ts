@@ -34,6 +34,18 @@ export class SliceGeometry {
     return firstMs === 0 || sliceStartMs !== slideStartMs ? slideStartMs + this.slideMs : slideStartMs + firstMs
   }
 
+  get slicesPerWindow(): number {
+    return this.#firstMs === 0 ? this.sizeMs / this.slideMs : 2 * Math.floor(this.sizeMs / this.slideMs) + 1
+  }
+
+  /** Slices are numbered in the order of time. */
+  sliceNumber(sliceStartMs: number): number {
+    const slideStartMs = windowStartMs(sliceStartMs, this.offsetMs, this.slideMs)
+    const slideNumber = (slideStartMs - this.offsetMs) / this.slideMs
+    if (this.#firstMs === 0) return slideNumber
+    return 2 * slideNumber + (sliceStartMs === slideStartMs ? 0 : 1)
+  }
+
   /** End of the first window that contains the slice. */
   firstWindowEndMs(sliceStartMs: number): number {
     return this.windowEndAtOrAfterMs(this.sliceEndMs(sliceStartMs))

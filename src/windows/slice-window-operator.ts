@@ -24,6 +24,7 @@ import type { AccumulatorState, KeyedStateBackend } from '../state/keyed-state-b
 import { ProcessEmitter } from './emit-window.ts'
 import { FiredProgress } from './fired-progress.ts'
 import { detachedResult, type Incremental } from './incremental.ts'
+import { RingTotals, ringSlicesMax } from './ring-totals.ts'
 import { SliceGeometry } from './slice-geometry.ts'
 import type { WindowShape } from './window-assigner.ts'
 import { checkedWindowSpec, type WindowSpec } from './window-spec.ts'
@@ -260,15 +261,23 @@ export class SliceWindowOperator<In, Acc, Mid, Out, Key> extends BaseOperator<In
   #slideTo(window: TimeWindow): WindowTotals<Acc> {
     this.#leaveTotals(window.startMs)
     if (this.#totals === undefined) {
-      this.#totals = this.#canRetract
-        ? new RunningTotals(this.#state, this.#incremental)
-        : new TwoStackTotals(this.#state, this.#incremental)
+      this.#totals = this.#createTotals()
       this.#totalsToMs = window.startMs
     }
     this.#totals.enter(this.#slicesBetween(Math.max(window.startMs, this.#totalsToMs), window.endMs))
+    this.#totals.beginAt(window.startMs)
     this.#totalsFromMs = window.startMs
     this.#totalsToMs = window.endMs
     return this.#totals
+  }
+
+  #createTotals(): WindowTotals<Acc> {
+    if (this.#geometry.slicesPerWindow <= ringSlicesMax) {
+      return new RingTotals(this.#state, this.#incremental, this.#geometry)
+    }
+    return this.#canRetract
+      ? new RunningTotals(this.#state, this.#incremental)
+      : new TwoStackTotals(this.#state, this.#incremental)
   }
 
   /** Slices before `startMs` leave the totals. */
@@ -291,7 +300,7 @@ export class SliceWindowOperator<In, Acc, Mid, Out, Key> extends BaseOperator<In
 
   #fire({ window, walk, filters }: Firing<Acc>): Progress {
     const { output } = this
-    const keepsState = this.#latenessMs > 0 || this.#totals !== undefined
+    const keepsState = this.#totals === undefined ? this.#latenessMs > 0 : !this.#totals.ownsTotals
     const emitter = this.#emitter
     while (!output.isFull()) {
       if (!walk.next()) return Progress.Done

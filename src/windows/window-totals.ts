@@ -17,8 +17,12 @@ export interface WindowTotals<Acc> {
   leave(slices: readonly number[], remaining: readonly number[]): boolean
   /** A key's content changed in slices that are in the window: `parts` holds its accumulator in each that has it. */
   rebuild(key: unknown, parts: readonly SlicePart<Acc>[]): void
-  /** Totals of all keys. The accumulators belong to the caller where `isOwned`; the walk ends where totals change. */
+  /** Totals of all keys. The walk ends where totals change. */
   walk(): TotalsWalk<Acc>
+  /** True where the totals of a walk are the caller's own. */
+  readonly ownsTotals: boolean
+  /** The window begins with this slice. */
+  beginAt(windowStartMs: number): void
 }
 
 export interface SlicePart<Acc> {
@@ -70,6 +74,7 @@ class RunningCell<Acc> {
 }
 
 export class RunningTotals<In, Acc, Mid> implements WindowTotals<Acc> {
+  readonly ownsTotals: boolean = false
   readonly #slices: AccumulatorState<Acc>
   readonly #incremental: Incremental<In, Acc, Mid>
   readonly #cells = new KeyMap<RunningCell<Acc>>()
@@ -123,6 +128,8 @@ export class RunningTotals<In, Acc, Mid> implements WindowTotals<Acc> {
     this.#cells.set(key, cell)
   }
 
+  beginAt(): void {}
+
   walk(): TotalsWalk<Acc> {
     return new RunningWalk(this.#cells.values())
   }
@@ -160,6 +167,7 @@ class TwoStackCell<Acc> {
 }
 
 export class TwoStackTotals<In, Acc, Mid> implements WindowTotals<Acc> {
+  readonly ownsTotals: boolean = false
   readonly #slices: AccumulatorState<Acc>
   readonly #incremental: Incremental<In, Acc, Mid>
   #cells = new KeyMap<TwoStackCell<Acc>>()
@@ -199,6 +207,8 @@ export class TwoStackTotals<In, Acc, Mid> implements WindowTotals<Acc> {
     for (const { sliceMs, accumulator } of parts) if (sliceMs > this.#frontToMs) this.#pushBack(cell, accumulator)
     this.#cells.set(key, cell)
   }
+
+  beginAt(): void {}
 
   walk(): TotalsWalk<Acc> {
     return new TwoStackWalk(this.#cells.values(), this.#incremental)
