@@ -1,11 +1,13 @@
 /**
- * Totals of sliding windows of few slices: per key a ring with the accumulators of the window's slices, beside each
- * other in one array. A slice enters with one look-up per key; a total is merged when it is asked for, in one pass over
- * memory that lies in order; leaving costs a bit. For windows of up to 32 slices this beats running totals (two
- * look-ups per key and slice) and two stacks (whose suffix totals outlive the young generation).
+ * Totals of sliding windows of up to 32 slices: per key a ring with the accumulators of the window's slices, beside each
+ * other in one array. A slice enters with one look-up per key and leaves with a bit.
  *
- * Layout: `values[number * ringSize + slot]`, slot = slice number modulo ringSize; `masks[number]` has a bit per slot in
- * use, 0 where the number is free.
+ * Numbers are merged when a total is asked for, in one pass over memory that lies in order. Where merging makes objects,
+ * fewer merges are worth more: entered slices accumulate in `backs`; when the first of them has to leave, the ring is
+ * turned once into suffix totals (`suffixes`), and a total is the suffix from the window's start, merged with the back.
+ *
+ * Layout: `values[number * ringSize + slot]`, slot = slice number modulo ringSize, likewise `suffixes`; `masks[number]`
+ * has a bit per slot in use, 0 where the number is free.
  */
 import type { AccumulatorState } from '../state/keyed-state-backend.ts'
 import type { Incremental } from './incremental.ts'
@@ -15,6 +17,8 @@ import type { SlicePart, TotalsWalk, WindowTotals } from './window-totals.ts'
 
 /** Bits of a mask. */
 export const ringSlicesMax = 32
+/** Windows of fewer slices are merged anew, whatever the accumulators are. */
+const stackedSlicesMin = 5
 
 type Values<Acc> = Acc[] | Float64Array
 
@@ -29,6 +33,9 @@ export class RingTotals<In, Acc, Mid> implements WindowTotals<Acc> {
   #values: Values<Acc> = []
   /** Slot of the window's first slice. */
   #firstSlot = 0
+  /** Objects in windows of many slices: suffix totals of the slots in `#frontBits`, the other slots merged in `backs`. */
+  #stacks: Stacks<Acc> | undefined
+  #frontBits = 0
 
   constructor(slices: AccumulatorState<Acc>, incremental: Incremental<In, Acc, Mid>, geometry: SliceGeometry) {
     this.#slices = slices
@@ -41,14 +48,22 @@ export class RingTotals<In, Acc, Mid> implements WindowTotals<Acc> {
     for (const slice of slices) {
       const slot = this.#slotOf(slice)
       const cursor = this.#slices.openCursor(slice)
-      while (cursor.next()) this.#put(this.#numberOf(cursor.key), slot, cursor.accumulator)
+      while (cursor.next()) {
+        const number = this.#numberOf(cursor.key)
+        this.#put(number, slot, cursor.accumulator)
+        if (this.#stacks !== undefined) this.#pushBack(this.#stacks, number, cursor.accumulator)
+      }
     }
   }
 
   leave(slices: readonly number[], remaining: readonly number[]): boolean {
+    if (slices.length === 0) return true
     let keeps = 0
     for (const slice of remaining) keeps |= 1 << this.#slotOf(slice)
-    if (slices.length > 0) this.#keepSlots(keeps)
+    const isBackReached = slices.some((slice) => ((this.#frontBits >>> this.#slotOf(slice)) & 1) === 0)
+    this.#frontBits = this.#stacks !== undefined && isBackReached ? keeps : this.#frontBits & keeps
+    this.#keepSlots(keeps)
+    if (this.#stacks !== undefined && isBackReached) this.#turn(this.#stacks, remaining)
     return true
   }
 
@@ -56,6 +71,13 @@ export class RingTotals<In, Acc, Mid> implements WindowTotals<Acc> {
     const number = this.#numberOf(key)
     this.#masks[number] = 0
     for (const { sliceMs, accumulator } of parts) this.#put(number, this.#slotOf(sliceMs), accumulator)
+    const stacks = this.#stacks
+    if (stacks === undefined) return
+    stacks.backs[number] = undefined
+    const inFront = ({ sliceMs }: SlicePart<Acc>): boolean => ((this.#frontBits >>> this.#slotOf(sliceMs)) & 1) !== 0
+    const front = parts.filter(inFront).map(({ sliceMs }) => this.#slotOf(sliceMs))
+    this.#turnOne(stacks, number, front.reverse())
+    for (const part of parts) if (!inFront(part)) this.#pushBack(stacks, number, part.accumulator)
   }
 
   beginAt(windowStartMs: number): void {
@@ -64,7 +86,41 @@ export class RingTotals<In, Acc, Mid> implements WindowTotals<Acc> {
 
   walk(): TotalsWalk<Acc> {
     const { keys } = this.#index
+    if (this.#stacks !== undefined) {
+      const masks = this.#masks
+      return new StackWalk(this.#incremental, keys, masks, this.#stacks, this.#ringSize, this.#firstSlot, this.#frontBits)
+    }
     return new RingWalk(this.#incremental, keys, this.#masks, this.#values, this.#ringSize, this.#firstSlot)
+  }
+
+  #pushBack({ backs }: Stacks<Acc>, number: number, accumulator: Acc): void {
+    const { fresh, merge } = this.#incremental
+    const back = backs[number]
+    backs[number] = back === undefined ? fresh(accumulator) : merge!(back, accumulator)
+  }
+
+  /** All slots of the window become suffix totals. */
+  #turn(stacks: Stacks<Acc>, slices: readonly number[]): void {
+    const newestFirst = slices.map((slice) => this.#slotOf(slice)).reverse()
+    const count = this.#index.keys.length
+    stacks.backs.fill(undefined)
+    for (let number = 0; number < count; number++) {
+      if (this.#masks[number] !== 0) this.#turnOne(stacks, number, newestFirst)
+    }
+  }
+
+  #turnOne({ suffixes }: Stacks<Acc>, number: number, newestFirst: readonly number[]): void {
+    const { fresh, merge } = this.#incremental
+    const mask = this.#masks[number]!
+    const base = number * this.#ringSize
+    const values = this.#values as Acc[]
+    let total: Acc | undefined
+    for (const slot of newestFirst) {
+      if (((mask >>> slot) & 1) === 0) continue
+      const value = values[base + slot]!
+      total = total === undefined ? value : merge!(fresh(value), total)
+      suffixes[base + slot] = total
+    }
   }
 
   #keepSlots(keeps: number): void {
@@ -73,7 +129,9 @@ export class RingTotals<In, Acc, Mid> implements WindowTotals<Acc> {
     for (let number = 0; number < keys.length; number++) {
       if (masks[number] === 0) continue
       masks[number]! &= keeps
-      if (masks[number] === 0) this.#index.remove(number)
+      if (masks[number] !== 0) continue
+      this.#index.remove(number)
+      if (this.#stacks !== undefined) this.#stacks.backs[number] = undefined
     }
   }
 
@@ -86,14 +144,15 @@ export class RingTotals<In, Acc, Mid> implements WindowTotals<Acc> {
   }
 
   #put(number: number, slot: number, accumulator: Acc): void {
-    if (this.#values.length === 0) this.#values = this.#emptyValues(accumulator)
+    if (this.#values.length === 0) this.#begin(accumulator)
     this.#masks[number]! |= 1 << slot
     this.#values[number * this.#ringSize + slot] = accumulator as Acc & number
   }
 
-  #emptyValues(first: Acc): Values<Acc> {
+  #begin(first: Acc): void {
     const length = this.#masks.length * this.#ringSize
-    return typeof first === 'number' ? new Float64Array(length) : Array.from<Acc>({ length })
+    this.#values = typeof first === 'number' ? new Float64Array(length) : Array.from<Acc>({ length })
+    if (typeof first === 'object' && this.#ringSize >= stackedSlicesMin) this.#stacks = { suffixes: [], backs: [] }
   }
 
   #grow(): void {
@@ -109,6 +168,69 @@ export class RingTotals<In, Acc, Mid> implements WindowTotals<Acc> {
   #slotOf(sliceMs: number): number {
     const slot = this.#geometry.sliceNumber(sliceMs) % this.#ringSize
     return slot < 0 ? slot + this.#ringSize : slot
+  }
+}
+
+interface Stacks<Acc> {
+  /** Like `values`. */
+  readonly suffixes: (Acc | undefined)[]
+  /** By number. */
+  readonly backs: (Acc | undefined)[]
+}
+
+class StackWalk<In, Acc, Mid> implements TotalsWalk<Acc> {
+  key: unknown = undefined
+  accumulator: Acc = undefined as Acc
+  readonly #incremental: Incremental<In, Acc, Mid>
+  readonly #keys: readonly unknown[]
+  readonly #masks: Int32Array
+  readonly #stacks: Stacks<Acc>
+  readonly #ringSize: number
+  readonly #firstSlot: number
+  readonly #frontBits: number
+  #number = -1
+
+  constructor(
+    incremental: Incremental<In, Acc, Mid>,
+    keys: readonly unknown[],
+    masks: Int32Array,
+    stacks: Stacks<Acc>,
+    ringSize: number,
+    firstSlot: number,
+    frontBits: number,
+  ) {
+    this.#incremental = incremental
+    this.#keys = keys
+    this.#masks = masks
+    this.#stacks = stacks
+    this.#ringSize = ringSize
+    this.#firstSlot = firstSlot
+    this.#frontBits = frontBits
+  }
+
+  next(): boolean {
+    const count = this.#keys.length
+    const masks = this.#masks
+    let number = this.#number + 1
+    while (number < count && masks[number] === 0) number++
+    this.#number = number
+    if (number >= count) return false
+    const { fresh, merge } = this.#incremental
+    const back = this.#stacks.backs[number]
+    const inFront = masks[number]! & this.#frontBits
+    this.key = this.#keys[number]
+    if (inFront === 0) this.accumulator = fresh(back!)
+    else {
+      const front = fresh(this.#stacks.suffixes[number * this.#ringSize + this.#oldest(inFront)]!)
+      this.accumulator = back === undefined ? front : merge!(front, back)
+    }
+    return true
+  }
+
+  #oldest(mask: number): number {
+    let slot = this.#firstSlot
+    while (((mask >>> slot) & 1) === 0) slot = slot + 1 === this.#ringSize ? 0 : slot + 1
+    return slot
   }
 }
 
