@@ -46,12 +46,12 @@ export function incrementalAggregate<In, Acc, Out>(
     source: aggregate,
     first: (value) => aggregate.add(value, aggregate.createAccumulator()),
     add: (value, accumulator) => aggregate.add(value, accumulator),
-    merge: merge?.bind(aggregate),
+    merge: merge === undefined ? undefined : (left, right) => aggregate.merge!(left, right),
     fresh: (accumulator) =>
       aggregate.merge === undefined
         ? shallowCopy(accumulator)
         : aggregate.merge(aggregate.createAccumulator(), accumulator),
-    retract: retract?.bind(aggregate),
+    retract: retract === undefined ? undefined : (total, part) => aggregate.retract!(total, part),
     result: (accumulator) => aggregate.getResult(accumulator),
   }
 }

@@ -2,8 +2,8 @@
  * Totals of sliding windows of up to 32 slices: per key a ring with the accumulators of the window's slices, beside each
  * other in one array. A slice enters with one look-up per key and leaves with a bit.
  *
- * Numbers are merged when a total is asked for, in one pass over memory that lies in order. Where merging makes objects,
- * fewer merges are worth more: entered slices accumulate in `backs`; when the first of them has to leave, the ring is
+ * Numbers are merged when a total is asked for, in one pass over memory that lies in order; with `retract` a running
+ * total per key (`sums`) goes along. Where merging makes objects, fewer merges are worth more: entered slices accumulate in `backs`; when the first of them has to leave, the ring is
  * turned once into suffix totals (`suffixes`), and a total is the suffix from the window's start, merged with the back.
  *
  * Layout: `values[number * ringSize + slot]`, slot = slice number modulo ringSize, likewise `suffixes`; `masks[number]`
@@ -36,6 +36,8 @@ export class RingTotals<In, Acc, Mid> implements WindowTotals<Acc> {
   /** Objects in windows of many slices: suffix totals of the slots in `#frontBits`, the other slots merged in `backs`. */
   #stacks: Stacks<Acc> | undefined
   #frontBits = 0
+  /** Float64Array by number: running totals of numbers that can be retracted. */
+  #sums: Float64Array | undefined
 
   constructor(slices: AccumulatorState<Acc>, incremental: Incremental<In, Acc, Mid>, geometry: SliceGeometry) {
     this.#slices = slices
@@ -52,6 +54,7 @@ export class RingTotals<In, Acc, Mid> implements WindowTotals<Acc> {
         const number = this.#numberOf(cursor.key)
         this.#put(number, slot, cursor.accumulator)
         if (this.#stacks !== undefined) this.#pushBack(this.#stacks, number, cursor.accumulator)
+        else if (this.#sums !== undefined) this.#addTo(this.#sums, number, cursor.accumulator)
       }
     }
   }
@@ -70,7 +73,10 @@ export class RingTotals<In, Acc, Mid> implements WindowTotals<Acc> {
   rebuild(key: unknown, parts: readonly SlicePart<Acc>[]): void {
     const number = this.#numberOf(key)
     this.#masks[number] = 0
-    for (const { sliceMs, accumulator } of parts) this.#put(number, this.#slotOf(sliceMs), accumulator)
+    for (const { sliceMs, accumulator } of parts) {
+      this.#put(number, this.#slotOf(sliceMs), accumulator)
+      if (this.#sums !== undefined) this.#addTo(this.#sums, number, accumulator)
+    }
     const stacks = this.#stacks
     if (stacks === undefined) return
     stacks.backs[number] = undefined
@@ -88,9 +94,50 @@ export class RingTotals<In, Acc, Mid> implements WindowTotals<Acc> {
     const { keys } = this.#index
     if (this.#stacks !== undefined) {
       const masks = this.#masks
-      return new StackWalk(this.#incremental, keys, masks, this.#stacks, this.#ringSize, this.#firstSlot, this.#frontBits)
+      return new StackWalk(
+        this.#incremental,
+        keys,
+        masks,
+        this.#stacks,
+        this.#ringSize,
+        this.#firstSlot,
+        this.#frontBits,
+      )
+    }
+    if (this.#sums !== undefined)
+      return new SumWalk(keys, this.#masks, this.#sums) as TotalsWalk<unknown> as TotalsWalk<Acc>
+    if (this.#values instanceof Float64Array) {
+      const walk = new NumberWalk(
+        this.#incremental as never,
+        keys,
+        this.#masks,
+        this.#values,
+        this.#ringSize,
+        this.#firstSlot,
+      )
+      return walk as TotalsWalk<unknown> as TotalsWalk<Acc>
     }
     return new RingWalk(this.#incremental, keys, this.#masks, this.#values, this.#ringSize, this.#firstSlot)
+  }
+
+  /** The key's slot has been put already. */
+  #addTo(sums: Float64Array, number: number, accumulator: Acc): void {
+    const isFirst = (this.#masks[number]! & (this.#masks[number]! - 1)) === 0
+    const merge = this.#incremental.merge as unknown as (left: number, right: number) => number
+    sums[number] = isFirst ? (accumulator as number) : merge(sums[number]!, accumulator as number)
+  }
+
+  /** Takes the slots of `leaving` out of a running total; false where that cannot be told. */
+  #subtractFrom(sums: Float64Array, number: number, leaving: number): boolean {
+    const retract = this.#incremental.retract as unknown as (total: number, part: number) => number | undefined
+    const base = number * this.#ringSize
+    for (let bits = leaving; bits !== 0; bits &= bits - 1) {
+      const slot = 31 - Math.clz32(bits & -bits)
+      const total = retract(sums[number]!, (this.#values as Float64Array)[base + slot]!)
+      if (total === undefined) return false
+      sums[number] = total
+    }
+    return true
   }
 
   #pushBack({ backs }: Stacks<Acc>, number: number, accumulator: Acc): void {
@@ -127,9 +174,15 @@ export class RingTotals<In, Acc, Mid> implements WindowTotals<Acc> {
     const masks = this.#masks
     const { keys } = this.#index
     for (let number = 0; number < keys.length; number++) {
-      if (masks[number] === 0) continue
-      masks[number]! &= keeps
-      if (masks[number] !== 0) continue
+      const mask = masks[number]!
+      if (mask === 0) continue
+      const kept = mask & keeps
+      masks[number] = kept
+      if (kept !== 0) {
+        if (this.#sums === undefined || kept === mask) continue
+        if (!this.#subtractFrom(this.#sums, number, mask & ~keeps)) this.#sums = undefined
+        continue
+      }
       this.#index.remove(number)
       if (this.#stacks !== undefined) this.#stacks.backs[number] = undefined
     }
@@ -152,6 +205,9 @@ export class RingTotals<In, Acc, Mid> implements WindowTotals<Acc> {
   #begin(first: Acc): void {
     const length = this.#masks.length * this.#ringSize
     this.#values = typeof first === 'number' ? new Float64Array(length) : Array.from<Acc>({ length })
+    if (typeof first === 'number' && this.#incremental.retract !== undefined) {
+      this.#sums = new Float64Array(this.#masks.length)
+    }
     if (typeof first === 'object' && this.#ringSize >= stackedSlicesMin) this.#stacks = { suffixes: [], backs: [] }
   }
 
@@ -160,6 +216,11 @@ export class RingTotals<In, Acc, Mid> implements WindowTotals<Acc> {
     masks.set(this.#masks)
     this.#masks = masks
     if (!(this.#values instanceof Float64Array)) return
+    if (this.#sums !== undefined) {
+      const sums = new Float64Array(masks.length)
+      sums.set(this.#sums)
+      this.#sums = sums
+    }
     const values = new Float64Array(this.#values.length * 2)
     values.set(this.#values)
     this.#values = values
@@ -231,6 +292,91 @@ class StackWalk<In, Acc, Mid> implements TotalsWalk<Acc> {
     let slot = this.#firstSlot
     while (((mask >>> slot) & 1) === 0) slot = slot + 1 === this.#ringSize ? 0 : slot + 1
     return slot
+  }
+}
+
+class SumWalk implements TotalsWalk<number> {
+  key: unknown = undefined
+  accumulator = 0
+  readonly #keys: readonly unknown[]
+  readonly #masks: Int32Array
+  readonly #sums: Float64Array
+  #number = -1
+
+  constructor(keys: readonly unknown[], masks: Int32Array, sums: Float64Array) {
+    this.#keys = keys
+    this.#masks = masks
+    this.#sums = sums
+  }
+
+  next(): boolean {
+    const count = this.#keys.length
+    const masks = this.#masks
+    let number = this.#number + 1
+    while (number < count && masks[number] === 0) number++
+    this.#number = number
+    if (number >= count) return false
+    this.key = this.#keys[number]
+    this.accumulator = this.#sums[number]!
+    return true
+  }
+}
+
+/** As `RingWalk`, for numbers: totals stay unboxed. */
+class NumberWalk implements TotalsWalk<number> {
+  key: unknown = undefined
+  accumulator = 0
+  readonly #merge: (left: number, right: number) => number
+  readonly #keys: readonly unknown[]
+  readonly #masks: Int32Array
+  readonly #values: Float64Array
+  readonly #ringSize: number
+  readonly #firstSlot: number
+  #number = -1
+
+  constructor(
+    incremental: Incremental<unknown, number, unknown>,
+    keys: readonly unknown[],
+    masks: Int32Array,
+    values: Float64Array,
+    ringSize: number,
+    firstSlot: number,
+  ) {
+    this.#merge = incremental.merge!
+    this.#keys = keys
+    this.#masks = masks
+    this.#values = values
+    this.#ringSize = ringSize
+    this.#firstSlot = firstSlot
+  }
+
+  next(): boolean {
+    const count = this.#keys.length
+    const masks = this.#masks
+    let number = this.#number + 1
+    while (number < count && masks[number] === 0) number++
+    this.#number = number
+    if (number >= count) return false
+    this.key = this.#keys[number]
+    this.accumulator = this.#merged(number * this.#ringSize, masks[number]!)
+    return true
+  }
+
+  /** Oldest slice first. */
+  #merged(base: number, mask: number): number {
+    const merge = this.#merge
+    const values = this.#values
+    const size = this.#ringSize
+    let total = 0
+    let isEmpty = true
+    for (let i = 0, slot = this.#firstSlot; i < size; i++) {
+      if (((mask >>> slot) & 1) !== 0) {
+        total = isEmpty ? values[base + slot]! : +merge(total, values[base + slot]!)
+        isEmpty = false
+      }
+      slot = slot + 1 === size ? 0 : slot + 1
+    }
+    return total
   }
 }
 
