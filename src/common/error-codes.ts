@@ -49,6 +49,7 @@ export type ErrorCode =
   | 'MR_STATE_CONFLICT'
   | 'MR_STATE_OVER_BUDGET'
   | 'MR_STATE_BACKEND_UNAVAILABLE'
+  | 'MR_STATE_DISK_FAILED'
   | 'MR_TIME_INVALID'
   | 'MR_CHECKPOINT_FAILED'
   | 'MR_CHECKPOINT_CORRUPT'
@@ -222,6 +223,11 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeEntry>> = Object.fr
     summary: 'The chosen state backend cannot run on this installation.',
     advice: 'Install what the message names, or choose another `state.backend.type`.',
     ...USAGE,
+  },
+  MR_STATE_DISK_FAILED: {
+    summary: 'Keyed state could not be written to, or read from, its working files on disk.',
+    advice: 'Check the room on, and the health of, the disk of `state.backend.rocksdb.localdir` or the job directory.',
+    ...FAILED,
   },
   MR_TIME_INVALID: {
     summary: 'A timestamp, duration or window parameter is missing or out of range.',

@@ -1,4 +1,8 @@
-/** Links the store into a directory: stands in the queue right behind the last generation of its snapshot. */
+/**
+ * Links the store into a directory: stands in the queue right behind the last generation of its snapshot. Where it fails
+ * the snapshot fails, and nothing else: no state is lost.
+ */
+import { diskFailure } from './disk-failure.ts'
 import type { DiskStore, StoreTable } from './disk-store.ts'
 import type { SpillJob } from './spill-queue.ts'
 
@@ -30,7 +34,6 @@ export class LinkJob implements SpillJob {
   finishNow(): void {
     if (this.#isDone) return
     this.#running ??= this.#run()
-    this.#running.catch(() => {})
     this.#store.waitForBegun!()
     this.#isDone = true
   }
@@ -40,10 +43,13 @@ export class LinkJob implements SpillJob {
   }
 
   async #run(): Promise<void> {
-    const opening = this.#store.open()
-    if (opening !== undefined) await opening
-    const tables = await this.#store.snapshot(this.#directory)
+    try {
+      const opening = this.#store.open()
+      if (opening !== undefined) await opening
+      this.#resolve(await this.#store.snapshot(this.#directory))
+    } catch (error) {
+      this.#reject(diskFailure(error, 'linking the files of state'))
+    }
     this.#isDone = true
-    this.#resolve(tables)
   }
 }

@@ -6,6 +6,8 @@
  * loop (`drainNow`). A job is therefore a machine whose steps either may take.
  * A failure ends the queue for good: later jobs are refused with it, and everything stays readable in memory.
  */
+import { diskFailure } from './disk-failure.ts'
+
 export interface SpillJob {
   /** Does the next step; a promise where the store does it. False: nothing is left to do. */
   step(): boolean | Promise<void>
@@ -63,7 +65,7 @@ export class SpillQueue {
         job.finishNow()
       } catch (error) {
         this.#fail(error)
-        throw error
+        this.check()
       }
       if (this.#jobs[0] === job) this.#jobs.shift()
     }
@@ -92,8 +94,8 @@ export class SpillQueue {
   }
 
   #fail(error: unknown): void {
-    this.#failure ??= { error }
-    for (const job of this.#jobs.splice(0)) job.failed(error)
+    this.#failure ??= { error: diskFailure(error, 'writing state to disk') }
+    for (const job of this.#jobs.splice(0)) job.failed(this.#failure.error)
   }
 }
 

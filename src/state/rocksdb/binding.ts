@@ -85,12 +85,16 @@ let loaded: RocksdbBinding | undefined
 
 /** Throws MR_STATE_BACKEND_UNAVAILABLE, saying what to install, where the binding is not there or cannot be loaded. */
 export function rocksdbBinding(): RocksdbBinding {
+  return (loaded ??= loadBinding(bindingPath))
+}
+
+export function loadBinding(path: string): RocksdbBinding {
   try {
-    return (loaded ??= createRequire(import.meta.url)(bindingPath) as RocksdbBinding)
+    return createRequire(import.meta.url)(path) as RocksdbBinding
   } catch (error) {
     throw new MillraceError(
       'MR_STATE_BACKEND_UNAVAILABLE',
-      `the state backend rocksdb needs its native binding (${bindingPath}), which cannot be loaded: ` +
+      `the state backend rocksdb needs its native binding (${path}), which cannot be loaded: ` +
         `${(error as Error).message}. Install a C++ compiler and RocksDB (Debian: apt-get install g++ pkg-config ` +
         `librocksdb-dev) and run \`npm rebuild millrace\` (in a checkout: node scripts/build-native.mjs), or choose ` +
         `another state.backend.type: managed, heap or leveldb`,

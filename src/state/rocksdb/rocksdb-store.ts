@@ -1,5 +1,6 @@
 /** A RocksDB database as a DiskStore. It is only ever written by ingesting table files; its own memtable stays empty. */
 import { mkdirSync } from 'node:fs'
+import { diskFailure } from '../disk/disk-failure.ts'
 import type { DiskStore, StoreScan, StoreTable } from '../disk/disk-store.ts'
 import { type KeyRange, rangeOfKeyGroups } from '../disk/entry-key-layout.ts'
 import { type DatabaseHandle, type IteratorHandle, type RocksdbBinding, rocksdbBinding } from './binding.ts'
@@ -42,22 +43,30 @@ export class RocksdbStore implements DiskStore {
   open(): undefined {
     if (this.#database !== undefined || this.#isClosed) return
     mkdirSync(this.#directory, { recursive: true })
-    this.#database = this.#binding.open(
-      this.#directory,
-      this.#options.blockCacheBytes ?? blockCacheBytesDefault,
-      writeBufferBytes,
-      this.#options.compression ?? 'none',
-      this.#options.metadataInCache ?? false,
-      this.#options.mmapReads ?? false,
-    )
+    try {
+      this.#database = this.#binding.open(
+        this.#directory,
+        this.#options.blockCacheBytes ?? blockCacheBytesDefault,
+        writeBufferBytes,
+        this.#options.compression ?? 'none',
+        this.#options.metadataInCache ?? false,
+        this.#options.mmapReads ?? false,
+      )
+    } catch (error) {
+      throw diskFailure(error, `opening the state in ${this.#directory}`)
+    }
   }
 
   multiGet(keys: Uint8Array, keyOffsets: Uint32Array, count: number): void {
     if (count > this.valueLengths.length) this.valueLengths = new Int32Array(count * 2)
-    for (;;) {
-      const needed = this.#binding.multiGet(this.#open(), keys, keyOffsets, count, this.values, this.valueLengths)
-      if (needed <= this.values.length) return
-      this.values = Buffer.allocUnsafeSlow(needed * 2)
+    try {
+      for (;;) {
+        const needed = this.#binding.multiGet(this.#open(), keys, keyOffsets, count, this.values, this.valueLengths)
+        if (needed <= this.values.length) return
+        this.values = Buffer.allocUnsafeSlow(needed * 2)
+      }
+    } catch (error) {
+      throw diskFailure(error, 'reading state from disk')
     }
   }
 
