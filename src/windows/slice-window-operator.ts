@@ -254,7 +254,11 @@ export class SliceWindowOperator<In, Acc, Mid, Out, Key> extends BaseOperator<In
     if (slices.length === 1 && this.#geometry.sizeMs === this.#geometry.slideMs) {
       return { window, walk: this.#state.openCursor(slices[0]!), filters }
     }
-    return { window, walk: this.#slideTo(window).walk(), filters }
+    try {
+      return { window, walk: this.#slideTo(window).walk(), filters }
+    } catch (error) {
+      throw userFunctionError(error, this.context, { what: 'merge', window: String(window) })
+    }
   }
 
   /** Totals of the window. */
@@ -303,7 +307,7 @@ export class SliceWindowOperator<In, Acc, Mid, Out, Key> extends BaseOperator<In
     const keepsState = this.#totals === undefined ? this.#latenessMs > 0 : !this.#totals.ownsTotals
     const emitter = this.#emitter
     while (!output.isFull()) {
-      if (!walk.next()) return Progress.Done
+      if (!this.#nextTotal(window, walk)) return Progress.Done
       const { key, accumulator } = walk
       if (filters && this.#fired.hasFired(key, window.endMs)) continue
       const result = this.#result(window, key, accumulator, keepsState)
@@ -314,6 +318,14 @@ export class SliceWindowOperator<In, Acc, Mid, Out, Key> extends BaseOperator<In
       }
     }
     return Progress.Blocked
+  }
+
+  #nextTotal(window: TimeWindow, walk: TotalsWalk<Acc>): boolean {
+    try {
+      return walk.next()
+    } catch (error) {
+      throw userFunctionError(error, this.context, { what: 'merge', key: walk.key, window: String(window) })
+    }
   }
 
   #result(window: TimeWindow, key: unknown, accumulator: Acc, keepsState: boolean): Mid {
