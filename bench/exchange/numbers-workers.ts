@@ -7,7 +7,6 @@ import { EdgeSchema } from '../../src/exchange/edge-schema.ts'
 import { openEdgeWriter } from '../../src/exchange/edge-writer.ts'
 import { openExchange } from '../../src/exchange/exchange.ts'
 import type { RingWriter } from '../../src/exchange/ring-writer.ts'
-import { viewsOf } from '../../src/memory/memory-views.ts'
 import { drainFully, pollWaiting, waitUntil } from './waiting.ts'
 import { serve, type Work } from './worker-pair.ts'
 
@@ -63,8 +62,8 @@ class Checksum {
 
 const sendColumns: Work = ({ items, description }) => {
   const exchange = openExchange(description, [0])
-  const { f64 } = viewsOf(description.buffer)
   const writer = exchange.writer(0, { schema: new EdgeSchema(rowType.dataType) }) as RingWriter
+  const { f64 } = writer.views
   let sent = 0
   let rows = 0
   const claim = (): boolean => (rows = writer.claimRows(Math.min(items - sent, sourceRows - (sent % sourceRows)))) > 0

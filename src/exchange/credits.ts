@@ -45,6 +45,8 @@ export class CreditTaker {
 /** The floating segments of a gate: plain memory of the reader's thread. */
 export interface GateCredits {
   readonly free: number[]
+  /** Floating segments that a channel may keep in reserve: an even share, so that idle channels do not hoard. */
+  readonly share: number
 }
 
 /** The reader's end. */
@@ -72,17 +74,27 @@ export class CreditGiver {
     return this.#outstanding
   }
 
-  /** A segment that has been read comes back, and becomes credit of this channel or of its gate. */
+  /**
+   * A segment that has been read comes back, and becomes credit of this channel or of its gate. A writer found without
+   * reserve is lent one segment more.
+   */
   takeBack(segment: number): void {
     this.#outstanding--
-    if (this.#outstanding < this.#exclusive || this.#isHungry()) this.#give(segment)
+    const isHungry = this.#isHungry()
+    if (isHungry || this.#outstanding < this.#exclusive + this.#gate.share) this.#give(segment)
     else this.#gate.free.push(segment)
+    if (isHungry) this.#lendOne()
   }
 
   /** Lends a floating segment where the writer has nothing in reserve; true where it did. */
   lend(): boolean {
-    if (this.#gate.free.length === 0 || !this.#isHungry()) return false
-    this.#give(this.#gate.free.pop()!)
+    return this.#isHungry() && this.#lendOne()
+  }
+
+  #lendOne(): boolean {
+    const segment = this.#gate.free.pop()
+    if (segment === undefined) return false
+    this.#give(segment)
     return true
   }
 

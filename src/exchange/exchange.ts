@@ -65,7 +65,10 @@ class SlotExchange implements Exchange {
     this.#description = description
     this.#views = viewsOf(description.buffer)
     this.#rings = new Map(description.rings.map((ring) => [ring.channel.id, ring]))
-    for (const { gate, floating } of description.gates) this.#gates.set(gate, { free: [...floating] })
+    for (const { gate, floating } of description.gates) {
+      const channels = description.rings.filter((ring) => ring.gate === gate).length
+      this.#gates.set(gate, { free: [...floating], share: Math.ceil(floating.length / channels) })
+    }
     for (const id of description.local) this.#locals.set(id, new LocalChannel())
     this.doorbell = slotBell(bellOf(description, this.#views.i32, slots[0]!))
   }

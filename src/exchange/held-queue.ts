@@ -1,7 +1,9 @@
 /**
- * Records and events that a writer holds back, in order, by reference. Bounded by its user: callers stop soon after
- * `isFull`. Cold: it is used where credit has run out, and before a schema is known.
+ * Records and events that a writer holds back, in order. Records are copied: a program may go on changing the object
+ * that it emitted. Bounded by its user: callers stop soon after `isFull`. Cold: it is used where credit has run out, and
+ * before a schema is known.
  */
+import { copyValue } from '../data/copy-value.ts'
 import type { StreamEvent } from './stream-event.ts'
 
 class HeldEvent {
@@ -27,7 +29,7 @@ export class HeldQueue {
   }
 
   addRecord(value: unknown, timestampMs: number): void {
-    this.#values.push(value)
+    this.#values.push(copyValue(value))
     this.#timestampsMs.push(timestampMs)
   }
 

@@ -49,7 +49,8 @@ interface LargeBatch {
 
 export class RingWriter implements RecordPort {
   block: RecordSink = noBlock
-  readonly #views: MemoryViews
+  /** Where claimed columns lie. */
+  readonly views: MemoryViews
   readonly #segments: SegmentPoolLayout
   readonly #control: number
   readonly #bell: Doorbell
@@ -79,7 +80,7 @@ export class RingWriter implements RecordPort {
   readonly #counts = { records: 0, bytes: 0, genericRecords: 0 }
 
   constructor(options: RingWriterOptions) {
-    this.#views = options.views
+    this.views = options.views
     this.#segments = options.segments
     this.#control = options.ring.control
     this.#bell = options.bell
@@ -277,7 +278,7 @@ export class RingWriter implements RecordPort {
 
   #encoderFor(schema: ColumnSchema): BlockEncoder {
     let encoder = this.#encoders.get(schema.key)
-    if (encoder === undefined) this.#encoders.set(schema.key, (encoder = newBlockEncoder(schema, this.#views)))
+    if (encoder === undefined) this.#encoders.set(schema.key, (encoder = newBlockEncoder(schema, this.views)))
     return encoder
   }
 
@@ -286,7 +287,7 @@ export class RingWriter implements RecordPort {
     if (this.#schemaNumbers.has(schema.key)) return true
     const bytes = schema.key.length
     if (this.#offset + bytes > this.#segments.segmentBytes / 2) return false
-    this.#views.u8.latin1Write(schema.key, segmentStart(this.#segments, this.#segment) + this.#offset)
+    this.views.u8.latin1Write(schema.key, segmentStart(this.#segments, this.#segment) + this.#offset)
     const number = this.#schemaNumbers.size
     this.#schemaNumbers.set(schema.key, number)
     this.#descriptors.publish(DescriptorKind.Schema, this.#segment, this.#offset, bytes, number, false)
@@ -345,7 +346,7 @@ export class RingWriter implements RecordPort {
       if (this.#segment < 0) this.#segment = this.#credits.take()
       if (this.#segment < 0) return false
       const part = large.bytes.subarray(large.sentBytes, large.sentBytes + segmentBytes)
-      this.#views.u8.set(part, segmentStart(this.#segments, this.#segment))
+      this.views.u8.set(part, segmentStart(this.#segments, this.#segment))
       large.sentBytes += part.length
       const isLast = large.sentBytes === large.bytes.length
       this.#descriptors.publish(DescriptorKind.Fragment, this.#segment, 0, part.length, isLast ? 0 : 1, true)
@@ -410,11 +411,11 @@ export class RingWriter implements RecordPort {
   }
 
   #announce(barrier: CheckpointBarrier, position: number): void {
-    const { i32 } = this.#views
+    const { i32 } = this.views
     const word = this.#control + RingWord.Announcements
     Atomics.add(i32, word, 1)
     i32[this.#control + RingWord.AnnouncedPosition] = position
-    writeBarrier(this.#views, this.#control + RingWord.AnnouncedBarrier, barrier)
+    writeBarrier(this.views, this.#control + RingWord.AnnouncedBarrier, barrier)
     Atomics.add(i32, word, 1)
     this.#bell.ring()
   }
@@ -422,7 +423,7 @@ export class RingWriter implements RecordPort {
   // --- the rest ---
 
   #isReaderClosed(): boolean {
-    return Atomics.load(this.#views.i32, this.#control + RingWord.ReaderClosed) === 1
+    return Atomics.load(this.views.i32, this.#control + RingWord.ReaderClosed) === 1
   }
 
   #discard(): void {
