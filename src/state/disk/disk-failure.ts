@@ -1,3 +1,4 @@
+/** Errors of disk engines, as errors of Millrace. */
 import { codeOf, MillraceError } from '../../common/errors.ts'
 
 /** An engine's error as MR_STATE_DISK_FAILED; coded errors are passed through. */
