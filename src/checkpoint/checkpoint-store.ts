@@ -106,12 +106,15 @@ export class CheckpointStore {
     const path = checkpointDirectory(root, metadata.checkpointId)
     try {
       await this.#writing(path, async () => {
-        await this.#fileSystem.syncDirectory(path)
-        await this.#fileSystem.syncDirectory(checkpointsDirectory(root))
-        await this.#fileSystem.syncDirectory(sharedDirectory(root))
-        await writeFileDurably(this.#fileSystem, `${path}/${metadataFileName}`, encodeMetadata(metadata), () =>
-          failPoint('before-metadata-rename'),
+        // Names of the files, of the directory, and of shared files: side by side with the metadata, but before its rename.
+        const named = Promise.all(
+          [path, checkpointsDirectory(root), sharedDirectory(root)].map((each) => this.#fileSystem.syncDirectory(each)),
         )
+        named.catch(() => undefined)
+        await writeFileDurably(this.#fileSystem, `${path}/${metadataFileName}`, encodeMetadata(metadata), async () => {
+          await named
+          failPoint('before-metadata-rename')
+        })
       })
     } catch (error) {
       await this.abort(metadata.checkpointId)

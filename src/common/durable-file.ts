@@ -2,14 +2,14 @@
 import type { FileSystem } from './file-system.ts'
 
 /**
- * Replaces `path` by `bytes`. A crash leaves the old content or the new one, and perhaps `path.tmp`.
+ * Replaces `path` by `bytes`; what `beforeRename` waits for has happened before it does. A crash leaves the old content or the new one, and perhaps `path.tmp`.
  * On failure the temporary file is removed (as far as the disk lets us) and Node's error is thrown.
  */
 export async function writeFileDurably(
   fileSystem: FileSystem,
   path: string,
   bytes: Uint8Array,
-  beforeRename?: () => void,
+  beforeRename?: () => void | Promise<void>,
 ): Promise<void> {
   const temporary = `${path}.tmp`
   try {
@@ -20,7 +20,7 @@ export async function writeFileDurably(
     } finally {
       await handle.close()
     }
-    beforeRename?.()
+    await beforeRename?.()
     await fileSystem.rename(temporary, path)
   } catch (error) {
     await fileSystem.remove(temporary).catch(() => undefined)

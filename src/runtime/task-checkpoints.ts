@@ -11,7 +11,7 @@
  */
 import type { ChannelSnapshot, SubtaskSnapshot } from '../checkpoint/checkpoint-metadata.ts'
 import type { CheckpointCommand, CheckpointReport } from '../checkpoint/messages.ts'
-import { writeChannelState } from '../checkpoint/channel-state-file.ts'
+import { type ChannelPlace, writeChannelState } from '../checkpoint/channel-state-file.ts'
 import type { Clock } from '../common/clock.ts'
 import { toPlain } from '../common/errors.ts'
 import { Progress } from '../common/progress.ts'
@@ -48,6 +48,8 @@ interface UnderWay {
   /** Channel state so far: by channel of the gate, and of the outputs. */
   readonly inFlight: Map<GateChannel, Uint8Array[]>
   outputs: readonly OutputState[]
+  /** The barrier went out in band and may still wait in a writer: it overtakes from there once its time is over. */
+  awaitsOutputs: boolean
 }
 
 /** What had not left the writers of one output edge. */
@@ -64,6 +66,8 @@ export class TaskCheckpoints implements BarrierTaker {
   /** Barriers up to this one are over: completed here, or aborted. */
   #passedId = 0
   #storing = 0
+  /** The last barrier that went out in band and shall overtake if the checkpoint is not over in time. */
+  #mayOvertake: CheckpointBarrier | undefined
 
   constructor(parts: TaskCheckpointsParts) {
     this.#parts = parts
@@ -103,6 +107,7 @@ export class TaskCheckpoints implements BarrierTaker {
   step(): Progress {
     if (this.#current === undefined && this.#triggers.length > 0) this.#startAtSource()
     this.#takeAnnounced()
+    if (this.#mayOvertake !== undefined) this.#overtakeInTime(this.#mayOvertake)
     const current = this.#current
     if (current === undefined) return Progress.Done
     if (current.stage === 'aligning') this.#checkAlignTimeout(current)
@@ -168,6 +173,7 @@ export class TaskCheckpoints implements BarrierTaker {
       alignmentMs: 0,
       inFlight: new Map(),
       outputs: [],
+      awaitsOutputs: false,
     }
   }
 
@@ -185,12 +191,36 @@ export class TaskCheckpoints implements BarrierTaker {
     if (current.stage === 'aligning') {
       current.alignmentMs = this.#parts.clock.monotonicMs() - current.startedMs
       current.stage = 'preparing'
-    } else if (current.stage === 'recording') this.#store(current)
+    } else if (current.stage === 'recording') this.#storeIfWhole(current)
+  }
+
+  #storeIfWhole(current: UnderWay): void {
+    const channelCount = this.#parts.task.gate?.channels.length ?? 0
+    if (current.arrived.size >= channelCount && !current.awaitsOutputs) this.#store(current)
+  }
+
+  /** Its time counts from the trigger, so that it is not spent anew in every task on the way. */
+  #isOverdue({ mode, alignTimeoutMs, timestampMs }: CheckpointBarrier): boolean {
+    return mode === 'aligned' && this.#parts.clock.nowMs() - timestampMs >= alignTimeoutMs
+  }
+
+  /** A barrier that went out in band: out of the writers it needs no more of us, else it overtakes in time. */
+  #overtakeInTime(barrier: CheckpointBarrier): void {
+    const { task } = this.#parts
+    const current = this.#current?.awaitsOutputs === true ? this.#current : undefined
+    const isOverdue = this.#isOverdue(barrier)
+    if (isOverdue) {
+      this.#mayOvertake = undefined
+      const outputs = this.#announce(barrier)
+      if (current !== undefined) current.outputs = outputs
+    }
+    if (current === undefined || (!isOverdue && !task.outputs.every((output) => output.drain()))) return
+    current.awaitsOutputs = false
+    this.#storeIfWhole(current)
   }
 
   #checkAlignTimeout(current: UnderWay): void {
-    const { alignTimeoutMs, mode } = current.barrier
-    if (mode !== 'aligned' || this.#parts.clock.monotonicMs() - current.startedMs < alignTimeoutMs) return
+    if (!this.#isOverdue(current.barrier)) return
     // From here on as unaligned: the channels that are still awaited are recorded until their barrier comes.
     current.isUnaligned = true
     current.stage = 'preparing'
@@ -228,21 +258,31 @@ export class TaskCheckpoints implements BarrierTaker {
     current.syncMs = clock.monotonicMs() - startedMs
     for (const channel of current.arrived) channel.isHeldBack = false
     current.stage = 'recording'
-    if (current.arrived.size >= (task.gate?.channels.length ?? 0)) this.#store(current)
+    this.#storeIfWhole(current)
     return Progress.Done
   }
 
   #passBarrierOn(current: UnderWay): void {
-    const { outputs, vertex } = this.#parts.task
-    if (!current.isUnaligned || current.barrier.mode === 'at-least-once') {
-      for (const output of outputs) {
-        output.emitEvent({ type: 'barrier', barrier: current.barrier })
-        output.flush()
-      }
+    const { barrier } = current
+    if (current.isUnaligned && barrier.mode !== 'at-least-once') {
+      current.outputs = this.#announce(barrier)
       return
     }
-    const barrier: CheckpointBarrier = { ...current.barrier, mode: 'unaligned' }
-    current.outputs = outputs.flatMap((output, i) =>
+    const { outputs } = this.#parts.task
+    for (const output of outputs) {
+      output.emitEvent({ type: 'barrier', barrier })
+      output.flush()
+    }
+    if (barrier.mode !== 'aligned' || barrier.alignTimeoutMs === Number.POSITIVE_INFINITY) return
+    this.#mayOvertake = barrier
+    current.awaitsOutputs = outputs.length > 0
+  }
+
+  /** Lets a barrier overtake; answers what had not left the writers. */
+  #announce(aligned: CheckpointBarrier): OutputState[] {
+    const { outputs, vertex } = this.#parts.task
+    const barrier: CheckpointBarrier = { ...aligned, mode: 'unaligned' }
+    return outputs.flatMap((output, i) =>
       output.announceBarrier(barrier).map(({ targetSubtask, batches }) => ({
         edgeIndex: vertex.outputs[i]!.index,
         targetSubtask,
@@ -304,22 +344,21 @@ export class TaskCheckpoints implements BarrierTaker {
   async #writeChannels(current: UnderWay): Promise<ChannelSnapshot[]> {
     const { task, openSink } = this.#parts
     const sink = openSink(current.barrier.checkpointId, `channels-${task.vertex.id}`)
-    const found: ChannelSnapshot[] = []
-    for (const [channel, batches] of current.inFlight) {
-      if (batches.length === 0) continue
-      const { edgeIndex, sourceSubtask } = channel
-      const place = { edgeIndex, sourceSubtask, targetSubtask: task.subtask, side: 'input' as const }
-      found.push({ ...place, file: await writeChannelState(sink, place, batches), batchCount: batches.length })
+    const write = async (place: ChannelPlace, batches: readonly Uint8Array[]): Promise<ChannelSnapshot> => {
+      return { ...place, file: await writeChannelState(sink, place, batches), batchCount: batches.length }
     }
-    for (const { edgeIndex, targetSubtask, batches } of current.outputs) {
-      if (batches.length === 0) continue
-      const place = { edgeIndex, sourceSubtask: task.subtask, targetSubtask, side: 'output' as const }
-      found.push({ ...place, file: await writeChannelState(sink, place, batches), batchCount: batches.length })
-    }
-    return found
+    const inputs = [...current.inFlight].map(([{ edgeIndex, sourceSubtask }, batches]) => {
+      return { place: { edgeIndex, sourceSubtask, targetSubtask: task.subtask, side: 'input' as const }, batches }
+    })
+    const outputs = current.outputs.map(({ edgeIndex, targetSubtask, batches }) => {
+      return { place: { edgeIndex, sourceSubtask: task.subtask, targetSubtask, side: 'output' as const }, batches }
+    })
+    const filled = [...inputs, ...outputs].filter(({ batches }) => batches.length > 0)
+    return await Promise.all(filled.map(({ place, batches }) => write(place, batches)))
   }
 
   #complete(checkpointId: number, commit: boolean): void {
+    this.#overtakeNoMore(checkpointId)
     const { homes, holds, report, task } = this.#parts
     const hold = holds.hold()
     void (async () => {
@@ -338,11 +377,16 @@ export class TaskCheckpoints implements BarrierTaker {
 
   #abort(checkpointId: number): void {
     const { homes, task } = this.#parts
+    this.#overtakeNoMore(checkpointId)
     if (checkpointId > this.#passedId) this.#passedId = checkpointId
     const current = this.#current
     if (current !== undefined && current.barrier.checkpointId <= checkpointId) this.#release(current)
     if (task.isSuspended && this.#current === undefined) task.isSuspended = false
     for (const home of homes) home.checkpointAborted(checkpointId)
+  }
+
+  #overtakeNoMore(checkpointId: number): void {
+    if (this.#mayOvertake !== undefined && this.#mayOvertake.checkpointId <= checkpointId) this.#mayOvertake = undefined
   }
 
   #release(current: UnderWay): void {

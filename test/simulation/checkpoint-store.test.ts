@@ -11,7 +11,7 @@ import type { StoredFile } from '../../src/state/snapshot-store.ts'
 import { ForgetfulDisk, PowerCut } from '../../src/testing/forgetful-disk.ts'
 import { contentOf, jobDirectory, metadataOf, openStore, sharedFilesOf, writeSubtask } from '../support/checkpoints.ts'
 
-const schedules = process.env['MILLRACE_FULL'] === '1' ? 20_000 : 1_000
+const schedules = process.env['MILLRACE_FULL'] === '1' ? 20_000 : 400
 const firstSeed = Number(process.env['MILLRACE_SEED'] ?? 1)
 
 /** What the outside world may rely on. */
