@@ -104,14 +104,13 @@ class Trial {
   async measure(): Promise<Figures> {
     const backend = this.#backend(everything)
     const counter = counterOf(backend)
-    for (let key = 0; key < this.#keys; key++) await this.#set(backend, counter, key, 0)
+    await this.#set(backend, counter, 0, 1, 0)
     await this.#checkpoint(backend)
     const fullBytes = this.#newBytes
     this.#newBytes = 0
     let handle: KeyedStateHandle | undefined
     for (let round = 1; round <= checkpoints; round++) {
-      const changed = this.#keys / 100
-      for (let i = 0; i < changed; i++) await this.#set(backend, counter, i * 100 + round, round)
+      await this.#set(backend, counter, round, 100, round)
       handle = await this.#checkpoint(backend)
     }
     await backend.close()
@@ -138,10 +137,19 @@ class Trial {
     return backend
   }
 
-  async #set(backend: DiskBackend, counter: ValueState<number>, key: number, value: number): Promise<void> {
-    backend.setCurrentKey(key)
-    counter.update(value)
-    if (key % 2048 === 0) await (backend.settle() ?? new Promise((resolve) => setImmediate(resolve)))
+  /** Sets every `step`-th counter from `first` on. */
+  async #set(
+    backend: DiskBackend,
+    counter: ValueState<number>,
+    first: number,
+    step: number,
+    value: number,
+  ): Promise<void> {
+    for (let key = first, count = 1; key < this.#keys; key += step, count++) {
+      backend.setCurrentKey(key)
+      counter.update(value)
+      if (count % 2048 === 0) await (backend.settle() ?? new Promise((resolve) => setImmediate(resolve)))
+    }
   }
 
   async #checkpoint(backend: DiskBackend): Promise<KeyedStateHandle> {
