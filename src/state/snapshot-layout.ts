@@ -145,9 +145,17 @@ export class BlockBuilder {
     this.count++
   }
 
+  /** Entries by key group, those of one group in their order: a counting sort. */
   #order(): Uint32Array {
     const groups = this.#keyGroups
-    return Uint32Array.from({ length: this.count }, (_, i) => i).sort((a, b) => groups[a]! - groups[b]! || a - b)
+    let last = 0
+    for (let i = 0; i < this.count; i++) if (groups[i]! > last) last = groups[i]!
+    const starts = new Uint32Array(last + 2)
+    for (let i = 0; i < this.count; i++) starts[groups[i]! + 1]!++
+    for (let group = 1; group < starts.length; group++) starts[group]! += starts[group - 1]!
+    const order = new Uint32Array(this.count)
+    for (let i = 0; i < this.count; i++) order[starts[groups[i]!]!++] = i
+    return order
   }
 
   #reset(): void {
@@ -158,11 +166,22 @@ export class BlockBuilder {
   }
 }
 
+/** Shorter pieces are copied by a loop: a view and a native copy cost more. */
+const loopBytesMax = 64
+
 function copyInOrder(from: ByteWriter, ends: readonly number[], order: Uint32Array | undefined, to: ByteWriter): void {
   if (order === undefined) return to.raw(from.written())
-  for (const index of order) {
+  for (let i = 0; i < order.length; i++) {
+    const index = order[i]!
     const start = index === 0 ? 0 : ends[index - 1]!
-    if (ends[index]! > start) to.raw(from.buffer.subarray(start, ends[index]!))
+    const bytes = ends[index]! - start
+    if (bytes > loopBytesMax) {
+      to.raw(from.buffer.subarray(start, start + bytes))
+      continue
+    }
+    const at = to.reserve(bytes)
+    for (let j = 0; j < bytes; j++) to.buffer[at + j] = from.buffer[start + j]!
+    to.position = at + bytes
   }
 }
 

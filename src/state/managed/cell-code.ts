@@ -85,7 +85,7 @@ function cellSource(layout: RecordLayout): string {
     const hash = mix32(int)
     const p = table.directory[(hash >>> 1) >>> table.shift]
     const i32 = p.i32
-    const x = hash << p.depth
+    const x = Math.imul(hash, p.multiplier)
     let e = ((x >>> p.shiftA) + ((x >>> p.shiftB) & p.maskB)) | 0
     for (let base = Math.imul(e, ${stride}); ; base = (base + ${stride}) | 0) {
       const held = i32[base]

@@ -91,6 +91,7 @@ export class ClassTable {
       partition.grow(this.#hashAt)
       entry = partition.findPlace(hash)
     }
+    if (partition.scramble(entry, hash, this.#hashAt)) return this.insert()
     storePrepared(this.keyClass, partition, entry * this.#stride)
     partition.claim(entry)
     this.partition = partition
@@ -156,7 +157,14 @@ export class ClassTable {
   #half(from: Partition): Partition {
     const { layout, account } = this.#options
     const arenaBytes = this.hasArena ? Math.ceil(from.arenaUsed * 0.6) : undefined
-    const half = new Partition(layout, from.depth + 1, Math.ceil(from.liveCount * 0.55), arenaBytes, account)
+    const half = new Partition(
+      layout,
+      from.depth + 1,
+      Math.ceil(from.liveCount * 0.55),
+      arenaBytes,
+      account,
+      from.multiplier,
+    )
     half.trackLike(from)
     return half
   }

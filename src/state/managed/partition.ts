@@ -1,10 +1,14 @@
 /**
  * A part of a managed table that is small enough to be grown and split within a few milliseconds: records in one buffer,
- * by open addressing with linear probing. A record's home follows from its hash and keeps the order of hashes, so that
- * growing and splitting walk both buffers from front to back; there is no wrap-around but a tail.
+ * by open addressing with linear probing. Homes keep the order of the scrambled hashes, so that growing and splitting
+ * walk both buffers from front to back; there is no wrap-around but a tail.
  *
  *   places  0 … capacity - 1: homes │ capacity … places - 2: tail │ places - 1: always empty, ends every probe
- *   home    x = hash << depth;  (x >>> shiftA) + ((x >>> shiftB) & maskB)      (generated code knows this, too)
+ *   home    x = hash * multiplier;  (x >>> shiftA) + ((x >>> shiftB) & maskB)   (generated code knows this, too)
+ *
+ * Keys often arrive in the order of another table: a restore reads a snapshot, a window's results go to the next keyed
+ * operator. In the order of this table's homes they would pile up in front while it is small. So tables have different
+ * multipliers, and one in which a probe gets long all the same takes another.
  *
  * Invariants
  * 1. A place is empty if and only if both words of its key are zero. An entry is a place in use; entries move when
@@ -15,7 +19,8 @@
  * 3. A frozen entry is handed to the snapshot before it changes or moves within the partition.
  * 4. What the partition allocates is charged before.
  */
-import { MillraceError } from '../../common/errors.ts'
+import { codeOf, MillraceError } from '../../common/errors.ts'
+import { mix32 } from '../../data/key-groups.ts'
 import type { NativeBuffer } from '../../memory/memory-views.ts'
 import type { StateAccount } from '../state-budget.ts'
 import { keyArenaBytes } from './key-words.ts'
@@ -37,6 +42,8 @@ const loadMax = 0.62
 const capacityMin = 4
 /** Up to this many homes the capacity is doubled; above, it grows by a half or a third, to waste less. */
 const doubledCapacityMax = 8192
+/** A key that has to go this far past its home is no accident. */
+const probePlacesMax = 256
 /** Hashes that are nearly equal cannot be told apart by more homes. */
 const capacityMax = 1 << 22
 const tailMin = 4
@@ -58,6 +65,7 @@ export class Partition {
   readonly depth: number
   capacity = 0
   places = 0
+  multiplier: number
   shiftA = 0
   shiftB = 0
   maskB = 0
@@ -80,6 +88,8 @@ export class Partition {
   arena: NativeBuffer | undefined
   arenaUsed = 0
   #arenaDead = 0
+  /** Number of entries when the multiplier was chosen. */
+  #scrambledAt = 0
   #chargedBytes = 0
   readonly #account: StateAccount
 
@@ -89,9 +99,11 @@ export class Partition {
     entries: number,
     arenaBytes: number | undefined,
     account: StateAccount,
+    multiplier: number = nextMultiplier(),
   ) {
     this.layout = layout
     this.depth = depth
+    this.multiplier = multiplier
     this.#account = account
     const arena = arenaBytes === undefined ? 0 : Math.max(arenaBytes, arenaBytesMin)
     this.#charge(arena)
@@ -106,7 +118,7 @@ export class Partition {
   }
 
   homeOf(hash: number): number {
-    const x = hash << this.depth
+    const x = Math.imul(hash, this.multiplier)
     return (x >>> this.shiftA) + ((x >>> this.shiftB) & this.maskB)
   }
 
@@ -164,10 +176,27 @@ export class Partition {
     if (this.capacity >= capacityMax) {
       throw new MillraceError('MR_STATE_OVER_BUDGET', `${this.liveCount} keys of a state have nearly the same hash`)
     }
+    const tail = this.isFull ? tailPlaces : (this.places - this.capacity) * 2
+    this.#rebuild(hashAt, this.isFull ? nextCapacity(this.capacity) : this.capacity, tail, this.multiplier)
+  }
+
+  /** Takes another multiplier where a key's place is too far from its home; false where it stays as it is. */
+  scramble(place: number, hash: number, hashAt: HashAt): boolean {
+    if (place - this.homeOf(hash) < probePlacesMax || this.liveCount < 2 * this.#scrambledAt) return false
+    this.#scrambledAt = this.liveCount
+    try {
+      this.#rebuild(hashAt, this.capacity, tailPlaces, nextMultiplier())
+      return true
+    } catch (error) {
+      if (codeOf(error) === 'MR_STATE_OVER_BUDGET') return false
+      throw error
+    }
+  }
+
+  #rebuild(hashAt: HashAt, capacity: number, tailFirst: number, multiplier: number): void {
     const old = this.#shell()
-    const isTailFull = !this.isFull
-    const capacity = isTailFull ? this.capacity : nextCapacity(this.capacity)
-    let tail = isTailFull ? (this.places - this.capacity) * 2 : tailPlaces
+    this.multiplier = multiplier
+    let tail = tailFirst
     try {
       while (!this.#takeAll(old, capacity, tail, hashAt)) tail *= 2
     } catch (error) {
@@ -250,9 +279,22 @@ export class Partition {
   /** The content as it is, to be read (or taken back) after this partition got other arrays. */
   #shell(): Partition {
     const shell: Partition = Object.create(Partition.prototype)
-    const { layout, capacity, places, shiftA, shiftB, maskB, i32, f64, i64, objects, liveCount } = this
+    const { layout, multiplier, capacity, places, shiftA, shiftB, maskB, i32, f64, i64, objects, liveCount } = this
     const { mode, dirty, frozen, persisted, written, arena } = this
-    Object.assign(shell, { layout, capacity, places, shiftA, shiftB, maskB, i32, f64, i64, objects, liveCount })
+    Object.assign(shell, {
+      layout,
+      multiplier,
+      capacity,
+      places,
+      shiftA,
+      shiftB,
+      maskB,
+      i32,
+      f64,
+      i64,
+      objects,
+      liveCount,
+    })
     return Object.assign(shell, { mode, dirty, frozen, persisted, written, arena })
   }
 
@@ -340,6 +382,13 @@ const none: { i32: Int32Array; f64: Float64Array; i64: BigInt64Array } = {
   i32: new Int32Array(0),
   f64: new Float64Array(0),
   i64: new BigInt64Array(0),
+}
+
+let multiplierCount = 0
+
+/** An odd number with bits all over it; another one every time, the same sequence in every run. */
+function nextMultiplier(): number {
+  return mix32(++multiplierCount) | 1
 }
 
 export function hasBit(bits: Int32Array, index: number): boolean {
