@@ -1,5 +1,5 @@
 /** A store of checkpoints in memory: sink and source in one. Counts what is written; reads back exact copies. */
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
@@ -43,7 +43,7 @@ export class MemorySnapshotStore implements SnapshotSink, SnapshotSource {
   }
 
   async localPath(file: StoredFile): Promise<string> {
-    this.#directory ??= mkdtempSync(join(tmpdir(), 'millrace-snapshot-'))
+    this.#directory ??= makeDirectory()
     const path = join(this.#directory, file.path.replaceAll('/', '_'))
     // Once: whoever has linked it must not see it change.
     if (!existsSync(path)) writeFileSync(path, await this.read(file))
@@ -71,4 +71,18 @@ export class MemorySnapshotStore implements SnapshotSink, SnapshotSource {
     this.bytesWritten += bytes.length
     return { path, bytes: bytes.length, crc32: crc32(bytes), shared }
   }
+}
+
+/** Removed when the process ends: benches use this store, too, outside any test. */
+const directories: string[] = []
+
+function makeDirectory(): string {
+  if (directories.length === 0) process.once('exit', () => directories.forEach(remove))
+  const path = mkdtempSync(join(tmpdir(), 'millrace-snapshot-'))
+  directories.push(path)
+  return path
+}
+
+function remove(path: string): void {
+  rmSync(path, { recursive: true, force: true })
 }
