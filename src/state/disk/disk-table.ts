@@ -83,4 +83,5 @@ export class DiskTable {
   }
 }
 
-const expectedEntriesMax = 65_536
+/** A larger table at once would be felt at the barrier. */
+const expectedEntriesMax = 16_384
