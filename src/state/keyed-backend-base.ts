@@ -15,6 +15,7 @@ import type { DataType, TypeInformation } from '../data/types.ts'
 import type { ValueCodec } from '../data/value-codec.ts'
 import { cellCodec } from './cell-codec.ts'
 import type { FrozenState } from './frozen-state.ts'
+import type { KeyClass } from './key-class.ts'
 import { KeyContext } from './key-context.ts'
 import type {
   AccumulatorState,
@@ -349,6 +350,10 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
     if (schema.part !== undefined) return this.#parts.restore(schema.part, bytes, input.position)
     const states = schema.states.map((spec) => this.#restoredState(spec))
     const codecs = schema.states.map((spec) => cellCodec(spec))
+    for (const { state, namespace, keyClass, count } of upsertsIn(new BlockReader(bytes, input.position))) {
+      const share = rangeShare(written, this.keyGroupRange)
+      this.expectEntries(states[state]!.cell, namespace, keyClass, Math.ceil(count * share))
+    }
     const block = new BlockReader(bytes, input.position)
     while (block.next()) {
       const cell = states[block.state]!.cell
@@ -374,6 +379,14 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
     return found
   }
 
+  /** A hint before a file is loaded: about so many entries will be put. */
+  protected expectEntries(
+    _cell: LoadableCell<unknown>,
+    _namespace: Namespace,
+    _keyClass: KeyClass,
+    _count: number,
+  ): void {}
+
   /** Puts the entries of a block that belong here into a cell; without a codec, removes them. */
   protected loadBlock(block: BlockReader, cell: LoadableCell<unknown>, codec: ValueCodec | undefined): void {
     const keyCodec = keyCodecs[block.keyClass]!
@@ -390,6 +403,32 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
       if (isOurs) cell.put(block.namespace, key, keyGroup, value)
     }
   }
+}
+
+interface ExpectedEntries {
+  readonly state: number
+  readonly namespace: Namespace
+  readonly keyClass: KeyClass
+  count: number
+}
+
+function upsertsIn(block: BlockReader): Iterable<ExpectedEntries> {
+  const found = new Map<string, ExpectedEntries>()
+  while (block.next()) {
+    if (block.op !== BlockOp.Upsert) continue
+    const { state, namespace, keyClass, count } = block
+    const id = `${state} ${keyClass} ${typeof namespace} ${namespace}`
+    const known = found.get(id)
+    if (known === undefined) found.set(id, { state, namespace, keyClass, count })
+    else known.count += count
+  }
+  return found.values()
+}
+
+/** About how much of what was written for one range of key groups falls into another. */
+function rangeShare(written: KeyGroupRange, own: KeyGroupRange): number {
+  const common = Math.min(written.last, own.last) - Math.max(written.first, own.first) + 1
+  return Math.max(common, 0) / (written.last - written.first + 1)
 }
 
 function specOf(

@@ -16,6 +16,10 @@ import type { RecordLayout } from './record-layout.ts'
 
 /** Splitting beyond this many leading bits means that the hashes are equal, not that there are too many keys. */
 const depthMax = 16
+/** Where many entries are expected, partitions are made this full, so that none is split soon after. */
+const fillExpected = 0.8
+/** A guess, for short keys. */
+const arenaBytesPerEntry = 12
 const arenaBytesMax = 8 * 1024 * 1024
 
 export interface TableOptions {
@@ -52,10 +56,14 @@ export class ClassTable {
       keyClass === Class.Int32
         ? (partition, base) => mix32(partition.i32[base]!)
         : (partition, base) => hashAt(keyClass, partition, base)
-    const entries = Math.min(expectedEntries, options.partitionEntriesMax)
-    this.partition = new Partition(options.layout, 0, entries, this.hasArena ? 0 : undefined, options.account)
-    if (options.isTracked()) this.partition.track()
-    this.directory = [this.partition]
+    const { partitionEntriesMax } = options
+    while (this.#depth < depthMax && expectedEntries > fillExpected * partitionEntriesMax * 2 ** this.#depth)
+      this.#depth++
+    this.shift = 31 - this.#depth
+    this.directory = []
+    const entries = expectedEntries / 2 ** this.#depth
+    for (let i = 0; i < 2 ** this.#depth; i++) this.directory.push(this.#newPartition(Math.ceil(entries)))
+    this.partition = this.directory[0]!
   }
 
   get hasArena(): boolean {
@@ -125,6 +133,19 @@ export class ClassTable {
 
   release(): void {
     for (const partition of this.partitions()) partition.release()
+  }
+
+  #newPartition(entries: number): Partition {
+    const { layout, account, isTracked } = this.#options
+    const arenaBytes = this.hasArena ? entries * arenaBytesPerEntry : undefined
+    try {
+      const partition = new Partition(layout, this.#depth, entries, arenaBytes, account)
+      if (isTracked()) partition.track()
+      return partition
+    } catch (error) {
+      for (const each of this.directory) each.release()
+      throw error
+    }
   }
 
   #isToBeSplit(partition: Partition): boolean {

@@ -4,8 +4,11 @@
  */
 import type { FrozenState } from '../frozen-state.ts'
 import { KeyedBackendBase, type KeyedBackendOptions, type LoadableCell } from '../keyed-backend-base.ts'
-import type { ValueState } from '../keyed-state-backend.ts'
+import type { KeyClass } from '../key-class.ts'
+import type { Namespace, ValueState } from '../keyed-state-backend.ts'
 import type { SingleValue } from '../primitives/timed-cell.ts'
+import type { BlockReader } from '../snapshot-layout.ts'
+import type { ValueCodec } from '../../data/value-codec.ts'
 import type { StateSpec } from '../state-spec.ts'
 import { createManagedCell, ManagedCell } from './managed-cell.ts'
 import { type Drop, type FrozenPartition, type Graves, ManagedSnapshot } from './managed-snapshot.ts'
@@ -54,6 +57,21 @@ export class ManagedBackend extends KeyedBackendBase {
 
   protected createCell(spec: StateSpec): LoadableCell<unknown> {
     return createManagedCell(this, spec)
+  }
+
+  protected override expectEntries(
+    cell: LoadableCell<unknown>,
+    namespace: Namespace,
+    keyClass: KeyClass,
+    count: number,
+  ): void {
+    const managed = cell as ManagedCell<unknown>
+    managed.expect(namespace, keyClass, count)
+  }
+
+  protected override loadBlock(block: BlockReader, cell: LoadableCell<unknown>, codec: ValueCodec | undefined): void {
+    if (codec === undefined) super.loadBlock(block, cell, codec)
+    else (cell as ManagedCell<unknown>).load(block, codec, this.keyGroupRange)
   }
 
   protected override valueOver<T>(cell: SingleValue<T>): ValueState<T> {

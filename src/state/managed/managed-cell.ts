@@ -6,11 +6,13 @@
  * 1. While `seenVersion` is the context's version, `entry` (-1: none) of `partition` is the current key's entry.
  * 2. Before an entry changes, or its object is handed out, a snapshot under way has got it (`preserve`).
  */
+import type { ValueCodec } from '../../data/value-codec.ts'
 import { detached, estimatedBytes } from '../detached-value.ts'
 import type { KeyClass } from '../key-class.ts'
-import type { AccumulatorCursor, Namespace, ValueState } from '../keyed-state-backend.ts'
+import type { AccumulatorCursor, KeyGroupRange, Namespace, ValueState } from '../keyed-state-backend.ts'
 import type { KeyContext } from '../key-context.ts'
 import type { LoadableCell } from '../keyed-backend-base.ts'
+import { type BlockReader, keyCodecs } from '../snapshot-layout.ts'
 import { cellType, type StateSpec } from '../state-spec.ts'
 import { specialisedCell } from './cell-code.ts'
 import type { ClassTable, TableOptions } from './class-table.ts'
@@ -154,6 +156,35 @@ export abstract class ManagedCell<V> implements LoadableCell<V>, ValueState<V> {
     if (entry < 0) return void this.#insertPrepared(tables, table, value)
     if (table.partition.mode !== Mode.Untracked) this.mark(table.partition, entry)
     this.writeAt(table.partition, entry, value)
+  }
+
+  /** Makes room for entries that a restore is about to load. */
+  expect(namespace: Namespace, keyClass: KeyClass, count: number): void {
+    const tables = this.#tablesOf(namespace)
+    if (tables.tables[keyClass] === undefined && count > 0) tables.table(keyClass, this.#tableOptions, count)
+  }
+
+  /** Puts the entries of a block of a snapshot whose key groups are in the range. */
+  load(block: BlockReader, codec: ValueCodec, { first, last }: KeyGroupRange): void {
+    const keyCodec = keyCodecs[block.keyClass]!
+    const tables = this.#tablesOf(block.namespace)
+    for (let i = 0; i < block.count; i++) {
+      const keyGroup = block.keyGroup(i)
+      const key = keyCodec.decode(block.keys)
+      const value = codec.decode(block.values) as V
+      if (keyGroup < first || keyGroup > last) continue
+      const keyClass = tableClassOf(key)
+      const table = tables.table(keyClass, this.#tableOptions)
+      prepare(keyClass, key)
+      const entry = table.find()
+      if (entry < 0) {
+        this.#insertPrepared(tables, table, value)
+        continue
+      }
+      if (table.partition.mode !== Mode.Untracked) this.mark(table.partition, entry)
+      this.writeAt(table.partition, entry, value)
+    }
+    if (tables.entryCount === 0 && tables.namespace !== 0) this.#drop(tables)
   }
 
   removeKey(namespace: Namespace, key: unknown): void {

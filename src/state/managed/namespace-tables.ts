@@ -24,10 +24,11 @@ export class NamespaceTables {
     return this.tables[Class.Int32]
   }
 
-  table(keyClass: KeyClass, options: TableOptions): ClassTable {
+  /** Made where it is not there yet. */
+  table(keyClass: KeyClass, options: TableOptions, expectedEntries: number = this.#expectedEntries): ClassTable {
     let table = this.tables[keyClass]
     if (table === undefined) {
-      table = new ClassTable(keyClass, this.namespace, options, this.#expectedEntries)
+      table = new ClassTable(keyClass, this.namespace, options, expectedEntries)
       this.tables[keyClass] = table
     }
     return table
