@@ -174,3 +174,19 @@ export {
 } from './connectors/index.ts'
 export type { Source, SourceReader, SplitEnumerationContext } from './connectors/source.ts'
 export type { Committer, CommitRequest, Sink, SinkWriter } from './connectors/sink.ts'
+export {
+  type KeyedStateReaderFunction,
+  type OperatorIdentifier,
+  type SavepointOperator,
+  SavepointReader,
+} from './api/savepoint-reader.ts'
+export {
+  bootstrapState,
+  type KeyedStateBootstrapFunction,
+  SavepointWriter,
+  type StateBootstrap,
+  type StateBootstrapFunction,
+  type StateTransformation,
+} from './api/savepoint-writer.ts'
+export type { KeyedStateStore } from './operators/runtime-context.ts'
+export type { OperatorStateStore } from './state/operator-state.ts'

@@ -86,7 +86,6 @@ function holdsState(operator: OperatorMetadata): boolean {
     operator.subtasks.some(
       (one) =>
         (one?.keyed?.length ?? 0) > 0 ||
-        (one?.rawKeyed?.length ?? 0) > 0 ||
         (one?.splits?.length ?? 0) > 0 ||
         (one?.writerStates?.length ?? 0) > 0 ||
         (one?.committables?.length ?? 0) > 0 ||
@@ -96,7 +95,7 @@ function holdsState(operator: OperatorMetadata): boolean {
 }
 
 function checkParallelism(operator: OperatorMetadata, vertex: PlannedVertex): void {
-  if (!operator.subtasks.some((one) => (one?.keyed?.length ?? 0) > 0 || (one?.rawKeyed?.length ?? 0) > 0)) return
+  if (!operator.subtasks.some((one) => (one?.keyed?.length ?? 0) > 0)) return
   if (operator.maxParallelism === vertex.maxParallelism) return
   const advice =
     vertex.parallelism > operator.maxParallelism
@@ -121,7 +120,6 @@ function restoreOf(operator: OperatorMetadata, vertex: PlannedVertex, subtaskInd
   }
   return {
     keyed: keyed.flatMap((one) => one?.keyed ?? []).filter((handle) => intersects(handle, range)),
-    rawKeyed: isSame ? deal(({ rawKeyed }) => rawKeyed) : keyed.flatMap((one) => one?.rawKeyed ?? []),
     operatorState: operatorStateOf(operator, subtaskIndex, parallelism),
     splits: deal(({ splits }) => splits),
     writerStates: deal(({ writerStates }) => writerStates),

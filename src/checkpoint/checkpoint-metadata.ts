@@ -22,16 +22,9 @@ export interface CommittableBatch {
   readonly committables: readonly unknown[]
 }
 
-/** Bytes by key group outside the backends (timers on the heap): one file with an index, see `key-grouped-file.ts`. */
-export interface RawKeyedHandle {
-  readonly name: string
-  readonly file: StoredFile
-}
-
 /** What one operator of one subtask holds. Absent members: it has none. */
 export interface OperatorSnapshot {
   readonly keyed?: readonly KeyedStateHandle[]
-  readonly rawKeyed?: readonly RawKeyedHandle[]
   readonly operatorState?: OperatorStateSnapshot
   /** Sources: `SourceReader.snapshot()`. */
   readonly splits?: readonly unknown[]
@@ -132,7 +125,6 @@ export function filesOf(metadata: CheckpointMetadata): StoredFile[] {
   for (const operator of metadata.operators) {
     for (const subtask of operator.subtasks) {
       for (const handle of subtask?.keyed ?? []) handle.files.forEach(add)
-      for (const handle of subtask?.rawKeyed ?? []) add(handle.file)
     }
   }
   for (const edge of metadata.edges) for (const channel of edge.channels) add(channel.file)
@@ -145,7 +137,6 @@ export function mapFiles(metadata: CheckpointMetadata, map: (file: StoredFile) =
     snapshot && {
       ...snapshot,
       ...(snapshot.keyed && { keyed: snapshot.keyed.map((handle) => ({ ...handle, files: handle.files.map(map) })) }),
-      ...(snapshot.rawKeyed && { rawKeyed: snapshot.rawKeyed.map((raw) => ({ ...raw, file: map(raw.file) })) }),
     }
   return {
     ...metadata,

@@ -24,12 +24,7 @@ import type { CheckpointBarrier } from '../exchange/stream-event.ts'
 import type { KeyedStateHandle } from '../state/keyed-state-backend.ts'
 import type { OperatorStateSnapshot } from '../state/operator-state.ts'
 import type { StoredFile } from '../state/snapshot-store.ts'
-import type {
-  CommittableBatch,
-  RawKeyedHandle,
-  SubtaskCheckpointMetrics,
-  SubtaskSnapshot,
-} from './checkpoint-metadata.ts'
+import type { CommittableBatch, SubtaskCheckpointMetrics, SubtaskSnapshot } from './checkpoint-metadata.ts'
 
 export interface SubtaskAddress {
   readonly vertexIndex: number
@@ -80,7 +75,6 @@ export interface SubtaskRestore {
 
 export interface OperatorRestore {
   readonly keyed: readonly KeyedStateHandle[]
-  readonly rawKeyed: readonly RawKeyedHandle[]
   readonly operatorState: OperatorStateSnapshot | undefined
   readonly splits: readonly unknown[]
   readonly writerStates: readonly unknown[]

@@ -18,7 +18,7 @@ import type { JobGraph, JobVertex } from '../plan/job-graph.ts'
 import type { StreamNode } from '../plan/stream-graph.ts'
 import { createKeyedStateBackend } from '../state/create-keyed-state-backend.ts'
 import { HeapOperatorState } from '../state/heap-operator-state.ts'
-import type { KeyedStateBackend } from '../state/keyed-state-backend.ts'
+import type { KeyedStateBackend, SnapshotOptions } from '../state/keyed-state-backend.ts'
 import type { SnapshotSink, SnapshotSource } from '../state/snapshot-store.ts'
 import type { StateBudget } from '../state/state-budget.ts'
 import type { ChainedOperator } from './chain.ts'
@@ -100,10 +100,14 @@ export class OperatorHome {
   }
 
   /** Freezes now; resolves once everything is stored. Undefined where the operator holds nothing. */
-  async snapshot(checkpointId: number, sink: SnapshotSink): Promise<OperatorSnapshot | undefined> {
+  async snapshot(
+    checkpointId: number,
+    sink: SnapshotSink,
+    options: SnapshotOptions,
+  ): Promise<OperatorSnapshot | undefined> {
     const operator = this.chained?.operator
     operator?.snapshotState?.(checkpointId)
-    const keyed = this.keyedState?.snapshot(checkpointId, sink)
+    const keyed = this.keyedState?.snapshot(checkpointId, sink, options)
     const operatorState = this.operatorState.snapshot()
     const splits = this.source?.reader.snapshot()
     const claimedSplits = this.source?.claimedSplits()

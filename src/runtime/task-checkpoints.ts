@@ -245,8 +245,9 @@ export class TaskCheckpoints implements BarrierTaker {
     const startedMs = clock.monotonicMs()
     this.#passBarrierOn(current)
     if (current.isUnaligned) this.#recordBatchAtHand(current)
+    const isSavepoint = barrier.kind !== 'checkpoint' && barrier.kind !== 'final'
     const snapshots = homes.map((home) =>
-      home.snapshot(barrier.checkpointId, this.#parts.openSink(barrier.checkpointId, home.operatorId)),
+      home.snapshot(barrier.checkpointId, this.#parts.openSink(barrier.checkpointId, home.operatorId), { isSavepoint }),
     )
     current.operators = Promise.all(snapshots).then((found) =>
       Object.fromEntries(

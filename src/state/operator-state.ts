@@ -5,6 +5,7 @@
 import type { TypeInformation } from '../data/types.ts'
 import type { ListState, MapState } from './keyed-state-backend.ts'
 
+/** Lists and broadcast maps of one operator in one subtask. */
 export interface OperatorStateStore {
   /** Even split: on restore the items of all subtasks are dealt out anew. */
   listState<T>(name: string, type?: TypeInformation<T>): ListState<T>
