@@ -6,6 +6,7 @@
  */
 import { MillraceError } from './errors.ts'
 
+/** The name of a fail point. */
 export type FailPointName =
   | 'during-open'
   | 'during-restore'

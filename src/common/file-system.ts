@@ -8,6 +8,7 @@ import * as fsp from 'node:fs/promises'
 
 const readChunkBytes = 1 << 20
 
+/** A file open for writing. */
 export interface FileHandle {
   /** Appends all bytes. */
   write(bytes: Uint8Array): Promise<void>
@@ -16,6 +17,7 @@ export interface FileHandle {
   close(): Promise<void>
 }
 
+/** Durable files: what checkpoints and exactly-once sinks do with a disk. */
 export interface FileSystem {
   /** Opens for writing from the start; `exclusive` fails with EEXIST where the file exists, `append` keeps content. */
   open(path: string, mode: 'truncate' | 'exclusive' | 'append'): Promise<FileHandle>

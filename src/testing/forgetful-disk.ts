@@ -13,6 +13,7 @@
 import type { FileHandle, FileSystem } from '../common/file-system.ts'
 import { type Prng, prng } from '../common/prng.ts'
 
+/** How a ForgetfulDisk behaves. */
 export interface ForgetfulDiskOptions {
   readonly seed: number
   /** Fails with ENOSPC what would hold more bytes. */
@@ -43,6 +44,13 @@ interface JournalEntry {
   durable: boolean
 }
 
+/**
+ * A disk in memory, to be given where a `fileSystem` is asked for: `crash()` answers what the next process finds.
+ * @example
+ * const disk = new ForgetfulDisk({ seed: 1 })
+ * await disk.makeDirectory('/data')
+ * const after = disk.crash()
+ */
 export class ForgetfulDisk implements FileSystem {
   /** Operations begun so far. */
   operations: number = 0

@@ -11,3 +11,6 @@ export {
 export { type HarnessOptions, type HarnessSnapshot, OperatorHarness } from './operator-harness.ts'
 export type { OutputEvent, OutputRecord } from './harness-output.ts'
 export { VirtualClock } from './virtual-clock.ts'
+export { ForgetfulDisk, type ForgetfulDiskOptions, PowerCut } from './forgetful-disk.ts'
+export { armFailPoint, type FailPointName, failPoints } from '../common/fail-points.ts'
+export type { FileHandle, FileSystem } from '../common/file-system.ts'
