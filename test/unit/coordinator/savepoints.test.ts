@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { filesOf } from '../../../src/checkpoint/checkpoint-metadata.ts'
 import { readSavepoint } from '../../../src/checkpoint/savepoint.ts'
+import { armFailPoint } from '../../../src/common/fail-points.ts'
 import { nodeFileSystem } from '../../../src/common/file-system.ts'
 import { executeJob } from '../../../src/coordinator/execute.ts'
 import type { JobControls } from '../../../src/coordinator/job-control.ts'
@@ -131,6 +132,42 @@ test('a savepoint commits nothing and can be started from while the job goes on'
   expect(saved.answer.path.startsWith(join(directory, 'elsewhere'))).toBe(true)
   expectExact(out, 6_000)
   expect(readdirSync(saved.answer.path).toSorted()).toEqual(['_metadata', 'files'])
+})
+
+test('goes on from a savepoint with another state backend', async () => {
+  const directory = temporaryDirectory()
+  const out = join(directory, 'out')
+  let from: string | undefined
+  for (const [index, backend] of ['managed', 'leveldb', 'heap'].entries()) {
+    const before = committedValues(out).length
+    const configuration = { 'state.backend.type': backend }
+    const made = request(counting(out), { jobDir: join(directory, backend), from, configuration })
+    const isLast = index === 2
+    const { answer } = await runAnd(made, out, async (controls) => {
+      if (isLast) return undefined
+      await until(() => committedValues(out).length > before + 300)
+      return await controls.stop()
+    })
+    from = answer?.path
+  }
+  expectExact(out, 8_000)
+})
+
+test('a savepoint that fails half-way leaves nothing, and the job goes on', async () => {
+  const directory = temporaryDirectory()
+  const out = join(directory, 'out')
+  const jobDir = join(directory, 'job')
+  const disarm = armFailPoint('during-savepoint', 'throw')
+  try {
+    const { answer } = await runAnd(request(counting(out), { jobDir }), out, (controls) =>
+      controls.savepoint().catch((error: unknown) => error),
+    )
+    expect(answer).toMatchObject({ code: 'MR_CHECKPOINT_FAILED' })
+  } finally {
+    disarm()
+  }
+  expect(readdirSync(join(jobDir, 'savepoints'))).toEqual([])
+  expectExact(out, 8_000)
 })
 
 test('restarts after failures from the newest checkpoint, also without a job directory', async () => {
