@@ -17,6 +17,7 @@ import { ControlWords, allocateControlWords } from '../runtime/control-layout.ts
 import type { SlotCommand, SlotDeployment, SlotReport } from '../runtime/deployment.ts'
 import { runSlot } from '../runtime/slot-runtime.ts'
 import type { SplitPool } from '../runtime/source-head.ts'
+import { allocateAlignment } from '../runtime/watermark-alignment.ts'
 import type { AttemptCheckpoints, JobCheckpoints, RestorePoint } from './job-checkpoints.ts'
 import type { JobRequest, JobStatus, VertexReport } from './job-execution.ts'
 import { ProgressTracker } from './progress-tracker.ts'
@@ -93,6 +94,7 @@ export class JobAttempt {
         floatingBuffersPerGate: configuration.get(configOptions.floatingBuffersPerGate),
       }),
       metrics: allocateMetrics(graph.subtasks.length),
+      alignment: allocateAlignment(graph.subtasks.length),
       control: allocateControlWords(graph.slotCount),
       splitPools: start.splitPools,
       checkpointing: plan.checkpoints?.location,

@@ -3,15 +3,17 @@
  * generator call a record.
  *
  * Invariants
- * 1. Watermarks from upstream are dropped, except the maximal one, which is the end of input.
+ * 1. Watermarks from upstream are dropped, except the maximal one, which is the end of input; so is upstream's status.
  * 2. Watermarks rise strictly. An emitted watermark means the stream is active.
  * 3. Periodic emission happens between batches only: once `pipeline.auto-watermark-interval` has passed, and at the
- *    latest after `recordsPerEmissionMax` records, so that a bounded job at full speed keeps few windows open.
+ *    latest after `recordsPerEmissionMax` records, so that a bounded job at full speed keeps few windows open. An aligned
+ *    source emits after every batch: others wait for it, and it stops within a batch.
  */
 import { MillraceError } from '../common/errors.ts'
 import { maxWatermark, minWatermark, noTimestamp } from '../common/limits.ts'
 import { printValue } from '../common/print-value.ts'
 import { Progress } from '../common/progress.ts'
+import { ActivityClock } from '../time/activity-clock.ts'
 import type { WatermarkGenerator, WatermarkOutput } from '../time/watermark-generator.ts'
 import type { TimestampAssigner, WatermarkStrategy } from '../time/watermark-strategy.ts'
 import { BaseOperator } from './base-operator.ts'
@@ -21,10 +23,19 @@ import { userFunctionError } from './user-function-error.ts'
 export const autoWatermarkIntervalMsDefault = 200
 export const recordsPerEmissionMax = 16_384
 
+export interface TimestampsAndWatermarksOptions {
+  /** False (batch mode): timestamps are assigned, the end of input is the only watermark. */
+  readonly emitsPeriodically?: boolean
+  /** Watermarks after every batch (aligned sources). */
+  readonly emitsPerBatch?: boolean
+}
+
 export class TimestampsAndWatermarksOperator<T> extends BaseOperator<T, T> implements WatermarkOutput {
   override readonly relaysWatermarks: boolean = false
   readonly #strategy: WatermarkStrategy<T>
   readonly #emitsPeriodically: boolean
+  readonly #recordsPerEmission: number
+  #activity!: ActivityClock
   #assign: TimestampAssigner<T> | undefined
   #generator!: WatermarkGenerator<T>
   #watermarkMs = minWatermark
@@ -33,18 +44,33 @@ export class TimestampsAndWatermarksOperator<T> extends BaseOperator<T, T> imple
   #intervalMs = autoWatermarkIntervalMsDefault
   #nextEmissionMs = Number.POSITIVE_INFINITY
 
-  /** `emitsPeriodically: false` (batch mode): timestamps are assigned, the end of input is the only watermark. */
-  constructor(strategy: WatermarkStrategy<T>, options: { readonly emitsPeriodically?: boolean } = {}) {
+  constructor(strategy: WatermarkStrategy<T>, options: TimestampsAndWatermarksOptions = {}) {
     super()
     this.#strategy = strategy
     this.#emitsPeriodically = (options.emitsPeriodically ?? true) && strategy.emitsWatermarks
+    this.#recordsPerEmission = options.emitsPerBatch === true ? 1 : recordsPerEmissionMax
+  }
+
+  /** The last watermark emitted. */
+  get watermarkMs(): number {
+    return this.#watermarkMs
+  }
+
+  get isIdle(): boolean {
+    return this.#isIdle
+  }
+
+  /** A source that alignment pauses has no records, but is not idle for that. */
+  setPaused(isPaused: boolean): void {
+    this.#activity.setPaused(isPaused)
   }
 
   override setup(context: OperatorContext, output: Output<T>): void {
     super.setup(context, output)
     this.#intervalMs = autoWatermarkIntervalMs(context)
     this.#assign = this.#strategy.createAssigner(context)
-    this.#generator = this.#strategy.createGenerator(context)
+    this.#activity = new ActivityClock(context.clock)
+    this.#generator = this.#strategy.createGenerator({ clock: context.clock, inputActivityClock: this.#activity })
   }
 
   open(): void {
@@ -65,7 +91,7 @@ export class TimestampsAndWatermarksOperator<T> extends BaseOperator<T, T> imple
 
   endOfBatch(): void {
     if (!this.#emitsPeriodically) return
-    if (this.#recordCount >= recordsPerEmissionMax) return this.#emitPeriodic(this.context.clock.nowMs())
+    if (this.#recordCount >= this.#recordsPerEmission) return this.#emitPeriodic(this.context.clock.nowMs())
     const nowMs = this.context.clock.nowMs()
     if (nowMs >= this.#nextEmissionMs) this.#emitPeriodic(nowMs)
   }

@@ -19,6 +19,8 @@ export interface SlotDeployment {
   readonly executionGraph: ExecutionGraph
   readonly exchange: ExchangeDescription
   readonly metrics: SharedArrayBuffer
+  /** How far every source subtask is, for watermark alignment; see `allocateAlignment`. */
+  readonly alignment: SharedArrayBuffer
   readonly control: SharedArrayBuffer
   /** By vertex index, for source vertices. */
   readonly splitPools: Readonly<Record<number, SplitPool>>

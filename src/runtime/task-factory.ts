@@ -30,6 +30,7 @@ import type { SlotPort } from './slot-runtime.ts'
 import { SourceHead } from './source-head.ts'
 import { Mailbox, Task } from './task.ts'
 import { TaskCheckpoints } from './task-checkpoints.ts'
+import { alignmentMembers, alignmentParamsOf, WatermarkAlignment } from './watermark-alignment.ts'
 
 export interface TaskFactoryParts {
   readonly deployment: SlotDeployment
@@ -109,6 +110,7 @@ export class TaskFactory {
       chain,
       gate,
       source: source?.head,
+      alignment: this.#alignmentOf(vertex, subtask, operators, homes),
       outputs: [...outputs.values()],
       metrics,
       clock,
@@ -167,12 +169,36 @@ export class TaskFactory {
 
   #metricsOf(subtask: Subtask): SubtaskMetrics {
     const { deployment, port } = this.#parts
-    const position = deployment.executionGraph.subtasks.findIndex(
-      (other) => other.vertexIndex === subtask.vertexIndex && other.subtaskIndex === subtask.subtaskIndex,
-    )
-    return new SubtaskMetrics(deployment.metrics, position, (registration) =>
+    return new SubtaskMetrics(deployment.metrics, this.#positionOf(subtask), (registration) =>
       port.post({ type: 'metric', registration }),
     )
+  }
+
+  #positionOf({ vertexIndex, subtaskIndex }: Subtask): number {
+    return this.#parts.deployment.executionGraph.subtasks.findIndex(
+      (other) => other.vertexIndex === vertexIndex && other.subtaskIndex === subtaskIndex,
+    )
+  }
+
+  #alignmentOf(
+    vertex: JobVertex,
+    subtask: Subtask,
+    operators: ReadonlyMap<number, Operator>,
+    homes: OperatorHomes,
+  ): WatermarkAlignment | undefined {
+    const params = alignmentParamsOf(vertex)
+    if (params === undefined) return undefined
+    const { deployment, job, clock } = this.#parts
+    const head = vertex.nodes[0]!
+    return new WatermarkAlignment({
+      params,
+      cells: new Float64Array(deployment.alignment),
+      position: this.#positionOf(subtask),
+      members: alignmentMembers(job, deployment.executionGraph, params.group),
+      source: operators.get(head.id) as TimestampsAndWatermarksOperator<unknown>,
+      clock,
+      drift: homes.ofNode(head).context.metrics.gauge('watermarkAlignmentDrift'),
+    })
   }
 
   #channelsFrom(edge: JobEdge, subtask: number): readonly ChannelDescription[] {
@@ -219,7 +245,8 @@ function createOperators(vertex: JobVertex, hasCheckpoints: boolean): ReadonlyMa
   for (const { id, body } of vertex.nodes) {
     if (body.kind === 'operator') operators.set(id, body.create())
     else if (body.kind === 'source' && body.watermarks !== undefined) {
-      operators.set(id, new TimestampsAndWatermarksOperator(body.watermarks))
+      const emitsPerBatch = body.watermarks.alignment !== undefined
+      operators.set(id, new TimestampsAndWatermarksOperator(body.watermarks, { emitsPerBatch }))
     } else if (body.kind === 'sink') operators.set(id, new SinkOperator(body.sink, { hasCheckpoints }))
   }
   return operators

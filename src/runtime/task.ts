@@ -22,6 +22,7 @@ import type { GateChannel, InputGate } from './input-gate.ts'
 import { StepBudget } from './step-budget.ts'
 import type { SourceHead } from './source-head.ts'
 import { attributeFailure } from './failure.ts'
+import type { WatermarkAlignment } from './watermark-alignment.ts'
 
 /** What takes barriers on behalf of a task; absent where the job takes no checkpoints. */
 export interface BarrierTaker {
@@ -43,6 +44,8 @@ export interface TaskParts {
   readonly chain: Chain
   readonly gate: InputGate | undefined
   readonly source: SourceHead | undefined
+  /** Present where the source waits for others of its group. */
+  readonly alignment: WatermarkAlignment | undefined
   readonly outputs: readonly EdgeOutput[]
   readonly metrics: SubtaskMetrics
   readonly clock: Clock
@@ -99,6 +102,7 @@ export class Task {
   lingers = false
   /** A source reads nothing while a barrier of stop-suspend is out. */
   isSuspended = false
+  readonly #alignment: WatermarkAlignment | undefined
   readonly #clock: Clock
   readonly #mailbox: Mailbox
   #phase: Phase = 'running'
@@ -122,6 +126,7 @@ export class Task {
     this.outputs = parts.outputs
     this.metrics = parts.metrics
     this.homes = parts.homes
+    this.#alignment = parts.alignment
     this.#clock = parts.clock
     this.#mailbox = parts.mailbox
     this.#drainsToMaxWatermark = parts.source !== undefined
@@ -160,9 +165,11 @@ export class Task {
     return flushed
   }
 
-  /** Earliest time at which a processing-time timer wants to fire. */
+  /** Earliest time at which a processing-time timer wants to fire, or a waiting source to look again. */
   nextProcessingTimeMs(): number {
-    return this.#phase === 'running' ? this.chain.nextProcessingTimeMs() : Number.POSITIVE_INFINITY
+    if (this.#phase !== 'running') return Number.POSITIVE_INFINITY
+    const nextMs = this.chain.nextProcessingTimeMs()
+    return this.#alignment === undefined ? nextMs : Math.min(nextMs, this.#alignment.recheckAtMs)
   }
 
   /** The remaining rows of the batch at hand and their channel, for channel state. */
@@ -175,11 +182,13 @@ export class Task {
   endSource(withMaxWatermark: boolean): void {
     if (this.#phase !== 'running') return
     this.#drainsToMaxWatermark = withMaxWatermark
+    this.#alignment?.leave()
     this.#phase = 'finishing'
   }
 
   /** Restored as ended: passes the last watermark and endOfInput on without finishing its operators again. */
   restoreAsEnded(): void {
+    this.#alignment?.leave()
     for (const output of this.outputs) output.emitEvent({ type: 'watermark', timestampMs: maxWatermark })
     this.#phase = 'ending'
   }
@@ -280,7 +289,7 @@ export class Task {
   }
 
   #readSource(source: SourceHead): Progress {
-    if (this.isSuspended) return Progress.Idle
+    if (this.isSuspended || this.#alignment?.mustWait() === true) return Progress.Idle
     const { cells } = this.metrics
     const before = cells[taskMetric.numRecordsIn]!
     const startedMs = performance.now()
@@ -288,10 +297,12 @@ export class Task {
     this.#budget.took(cells[taskMetric.numRecordsIn]! - before, performance.now() - startedMs)
     if (progress === Progress.Done) {
       this.chain.endOfBatch()
+      this.#alignment?.leave()
       this.#phase = 'finishing'
       return Progress.Working
     }
     if (progress !== Progress.Idle) this.chain.endOfBatch()
+    this.#alignment?.publish()
     return progress === Progress.Working && this.chain.isFull() ? Progress.Working : progress
   }
 

@@ -49,13 +49,13 @@ export const noWatermarks: WatermarkGenerator<unknown> = { onEvent() {}, onPerio
 export class WatermarksWithIdleness<T> implements WatermarkGenerator<T> {
   readonly #inner: WatermarkGenerator<T>
   readonly #timeoutMs: number
-  readonly #clock: Clock
+  readonly #clock: Pick<Clock, 'monotonicMs'>
   #recordCount = 0
   #recordCountSeen = 0
   #inactiveSinceMs = Number.NaN
   #isIdle = false
 
-  constructor(inner: WatermarkGenerator<T>, timeoutMs: number, clock: Clock) {
+  constructor(inner: WatermarkGenerator<T>, timeoutMs: number, clock: Pick<Clock, 'monotonicMs'>) {
     this.#inner = inner
     this.#timeoutMs = timeoutMs
     this.#clock = clock

@@ -27,6 +27,8 @@ export interface WatermarkAlignmentParams {
 
 export interface GeneratorContext {
   readonly clock: Clock
+  /** Stands still while alignment pauses the source. Absent: the clock. */
+  readonly inputActivityClock?: Pick<Clock, 'monotonicMs'>
 }
 
 type GeneratorSupplier<T> = (context: GeneratorContext) => WatermarkGenerator<T>
@@ -85,10 +87,18 @@ export class WatermarkStrategy<T = unknown> {
     return new WatermarkStrategy<T>({ ...this.#parts, idleTimeoutMs: timeoutMs })
   }
 
-  /** Sources of the same group pause where they are more than `maxDriftMs` ahead of the group's slowest. */
+  /**
+   * Sources of the same group pause where they are more than `maxDriftMs` ahead of the group's slowest. They look again
+   * at the latest every `updateIntervalMs`. A source that has no watermark yet holds the others back; one that is idle
+   * or has ended does not. For strategies given to `env.source` only: a stream cannot be paused amid a job.
+   * MR_TIME_INVALID: a drift below 0, an interval below 1, or a strategy without watermarks.
+   */
   withWatermarkAlignment(group: string, maxDriftMs: number, updateIntervalMs: number = 1_000): WatermarkStrategy<T> {
     requireDuration('withWatermarkAlignment', 'maximal drift', maxDriftMs, 0)
     requireDuration('withWatermarkAlignment', 'update interval', updateIntervalMs, 1)
+    if (!this.#parts.emitsWatermarks) {
+      throw new MillraceError('MR_TIME_INVALID', 'withWatermarkAlignment: the strategy has no watermarks to align')
+    }
     return new WatermarkStrategy<T>({ ...this.#parts, alignment: { group, maxDriftMs, updateIntervalMs } })
   }
 
@@ -118,7 +128,8 @@ export class WatermarkStrategy<T = unknown> {
   createGenerator(context: GeneratorContext): WatermarkGenerator<T> {
     const { supply, idleTimeoutMs } = this.#parts
     const generator = supply(context)
-    return idleTimeoutMs === undefined ? generator : new WatermarksWithIdleness(generator, idleTimeoutMs, context.clock)
+    if (idleTimeoutMs === undefined) return generator
+    return new WatermarksWithIdleness(generator, idleTimeoutMs, context.inputActivityClock ?? context.clock)
   }
 
   /** Undefined where records keep the timestamp that the source gave. */
