@@ -5,8 +5,8 @@
  * Invariants
  * 1. At most `capacity` records are in flight or wait to be emitted; more are not taken in (`isFull`).
  * 2. Ordered: results leave in the order of their records. Unordered: as they complete, but no result overtakes a
- *    watermark, and no watermark a result: `#queue` is cut into segments by watermarks.
- * 3. Watermarks wait in the queue with the records; the operator emits them itself.
+ *    watermark, and no watermark a result: `#queue` is cut into segments by watermarks and changes of status.
+ * 3. Watermarks and statuses wait in the queue with the records; the operator emits them itself.
  * 4. Snapshots hold the records in flight, not the results: they are asked again after a restore.
  * 5. A record completes once: by its result, by its time-out, or by the error that fails the job.
  * 6. Time-outs and retries follow the job's clock; they are looked at in `drain`, which comes also while the operator is
@@ -60,11 +60,12 @@ interface StoredRecord<In> {
   readonly timestampMs: number
 }
 
-/** A record in flight, or a watermark. */
+/** A record in flight, or what came between records. */
 class Entry<In, Out> {
   readonly value: In
+  /** Of the record, or the watermark itself. */
   readonly timestampMs: number
-  readonly isWatermark: boolean
+  readonly kind: 'record' | 'watermark' | 'idle' | 'active'
   results: readonly Out[] | undefined = undefined
   isDone = false
   emitted = 0
@@ -73,10 +74,14 @@ class Entry<In, Out> {
   retryAtMs = Number.POSITIVE_INFINITY
   readonly abort: AbortController = new AbortController()
 
-  constructor(value: In, timestampMs: number, isWatermark: boolean) {
+  constructor(value: In, timestampMs: number, kind: Entry<In, Out>['kind']) {
     this.value = value
     this.timestampMs = timestampMs
-    this.isWatermark = isWatermark
+    this.kind = kind
+  }
+
+  get isRecord(): boolean {
+    return this.kind === 'record'
   }
 }
 
@@ -128,8 +133,13 @@ export class AsyncOperator<In, Out> extends BaseOperator<In, Out> {
     if (timestampMs <= this.#watermarkMs) return Progress.Done
     this.#watermarkMs = timestampMs
     if (this.#queue.length === 0) this.output.emitWatermark(timestampMs)
-    else this.#queue.push(new Entry<In, Out>(undefined as In, timestampMs, true))
+    else this.#queue.push(new Entry<In, Out>(undefined as In, timestampMs, 'watermark'))
     return Progress.Done
+  }
+
+  advanceStatus(isIdle: boolean): void {
+    if (this.#queue.length === 0) return this.output.emitStatus(isIdle)
+    this.#queue.push(new Entry<In, Out>(undefined as In, minWatermark, isIdle ? 'idle' : 'active'))
   }
 
   nextProcessingTimeMs(): number {
@@ -161,7 +171,7 @@ export class AsyncOperator<In, Out> extends BaseOperator<In, Out> {
   }
 
   snapshotState(): void {
-    const records = this.#queue.filter(({ isWatermark }) => !isWatermark)
+    const records = this.#queue.filter(({ isRecord }) => isRecord)
     this.#stored.update(records.map(({ value, timestampMs }) => ({ value, timestampMs })))
   }
 
@@ -173,7 +183,7 @@ export class AsyncOperator<In, Out> extends BaseOperator<In, Out> {
   }
 
   #start(value: In, timestampMs: number): void {
-    const entry = new Entry<In, Out>(value, timestampMs, false)
+    const entry = new Entry<In, Out>(value, timestampMs, 'record')
     this.#queue.push(entry)
     this.#inFlight++
     this.#hold ??= this.context.holdAsync()
@@ -238,7 +248,7 @@ export class AsyncOperator<In, Out> extends BaseOperator<In, Out> {
     if (nowMs < this.#nextAlarmMs) return
     let nextMs = Number.POSITIVE_INFINITY
     for (const entry of this.#queue) {
-      if (entry.isWatermark || entry.isDone) continue
+      if (!entry.isRecord || entry.isDone) continue
       if (entry.deadlineMs <= nowMs) {
         this.#onTimeout(entry)
         continue
@@ -279,18 +289,18 @@ export class AsyncOperator<In, Out> extends BaseOperator<In, Out> {
   #emitInOrder(): Progress {
     while (this.#queue.length > 0) {
       const head = this.#queue[0]!
-      if (!head.isWatermark && !head.isDone) return Progress.Done
+      if (head.isRecord && !head.isDone) return Progress.Done
       if (this.#emit(head) === Progress.Blocked) return Progress.Blocked
       this.#queue.shift()
     }
     return Progress.Done
   }
 
-  /** Of the first segment: what is done; past its watermark once the segment is empty. */
+  /** Of the first segment: what is done; past what ends it once the segment is empty. */
   #emitAsCompleted(): Progress {
     for (;;) {
       let isSegmentOpen = false
-      for (let i = 0; i < this.#queue.length && !this.#queue[i]!.isWatermark;) {
+      for (let i = 0; i < this.#queue.length && this.#queue[i]!.isRecord;) {
         const entry = this.#queue[i]!
         if (!entry.isDone) {
           isSegmentOpen = true
@@ -308,8 +318,9 @@ export class AsyncOperator<In, Out> extends BaseOperator<In, Out> {
 
   #emit(entry: Entry<In, Out>): Progress {
     if (this.output.isFull()) return Progress.Blocked
-    if (entry.isWatermark) {
-      this.output.emitWatermark(entry.timestampMs)
+    if (!entry.isRecord) {
+      if (entry.kind === 'watermark') this.output.emitWatermark(entry.timestampMs)
+      else this.output.emitStatus(entry.kind === 'idle')
       return Progress.Done
     }
     const results = entry.results!

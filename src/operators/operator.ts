@@ -108,6 +108,11 @@ export interface Operator<In = unknown, Out = unknown> {
   processElement2?(value: never): void
   /** The combined watermark of all active inputs rose. */
   advanceWatermark?(timestampMs: number): Progress
+  /**
+   * All inputs fell idle, or one became active again. Only for operators with `relaysWatermarks === false`: they pass the
+   * status on by `output.emitStatus` when they see fit; for others the chain does.
+   */
+  advanceStatus?(isIdle: boolean): void
   /** Earliest processing-time timer, `Infinity` where there is none. */
   nextProcessingTimeMs?(): number
   advanceProcessingTime?(nowMs: number): Progress

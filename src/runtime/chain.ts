@@ -7,6 +7,7 @@
  * 1. A record is taken whole: the loop stops after the first input record that leaves an output full.
  * 2. Watermarks go down the tree depth first, an operator before its consumers. An operator that does not relay them
  *    starts a track of its own. A track that met a full output keeps its position, and the chain is full until then.
+ *    A status waits behind a watermark under way.
  * 3. Generated code comes from the graph's shape only; functions, operators and writers are passed as parameters.
  */
 import { maxWatermark, minWatermark } from '../common/limits.ts'
@@ -62,9 +63,11 @@ class WatermarkTrack {
   targetMs: number = minWatermark
   position = 0
   isUnderWay = false
-  isIdle = false
+  /** As told to the steps, and as the origin has it: they differ while a watermark is under way. */
+  #toldIdle = false
+  #isIdle = false
 
-  /** Resumable. Done: every step has seen `targetMs`. */
+  /** Resumable. Done: every step has seen `targetMs`, and the status that came after it. */
   run(guard: Guard): Progress {
     for (; this.position < this.steps.length; this.position++) {
       const step = this.steps[this.position]!
@@ -80,13 +83,26 @@ class WatermarkTrack {
     }
     this.position = 0
     this.isUnderWay = false
+    this.#tellStatus(guard)
     return Progress.Done
   }
 
-  emitStatus(isIdle: boolean): void {
-    if (this.isIdle === isIdle) return
-    this.isIdle = isIdle
-    for (const step of this.steps) if (step.kind === 'output') step.output.emitEvent({ type: 'status', isIdle })
+  emitStatus(isIdle: boolean, guard: Guard): void {
+    this.#isIdle = isIdle
+    if (!this.isUnderWay) this.#tellStatus(guard)
+  }
+
+  #tellStatus(guard: Guard): void {
+    const isIdle = this.#isIdle
+    if (this.#toldIdle === isIdle) return
+    this.#toldIdle = isIdle
+    for (const step of this.steps) {
+      if (step.kind === 'output') step.output.emitEvent({ type: 'status', isIdle })
+      else {
+        const { operator } = step.chained
+        if (operator.advanceStatus !== undefined) guard(step.chained, () => operator.advanceStatus!(isIdle))
+      }
+    }
   }
 }
 
@@ -161,7 +177,7 @@ export class Chain {
   }
 
   emitStatus(isIdle: boolean): void {
-    this.#inputTrack.emitStatus(isIdle)
+    this.#inputTrack.emitStatus(isIdle, this.#guard)
   }
 
   /** Continues watermarks that met a full output. Blocked while one still does. */
@@ -303,7 +319,7 @@ export class Chain {
         record.timestampMs = saved
       },
       emitWatermark: (timestampMs) => void this.#advance(track, timestampMs),
-      emitStatus: (isIdle) => track.emitStatus(isIdle),
+      emitStatus: (isIdle) => track.emitStatus(isIdle, this.#guard),
       isFull: () => this.#tracksUnderWay > 0 || isFullBelow(),
     }
   }

@@ -115,6 +115,11 @@ export class OperatorHarness<In, Out, In2 = never> {
     this.#advanceWatermark()
   }
 
+  /** The input fell idle, or became active again. */
+  processStatus(isIdle: boolean): void {
+    this.operator.advanceStatus?.(isIdle)
+  }
+
   /** Sets the clock and fires processing-time timers. */
   setProcessingTime(timeMs: number): void {
     this.clock.set(timeMs)

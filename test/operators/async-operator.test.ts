@@ -49,7 +49,11 @@ const printed = (harness: OperatorHarness<number, string>): string[] =>
   harness.output.events.map((event) =>
     event.type === 'record'
       ? `${event.value}@${event.timestampMs}`
-      : `${event.type} ${(event as never)['timestampMs']}`,
+      : event.type === 'status'
+        ? event.isIdle
+          ? 'idle'
+          : 'active'
+        : `${event.type} ${(event as never)['timestampMs']}`,
   )
 
 describe('asynchronous calls', () => {
@@ -85,6 +89,25 @@ describe('asynchronous calls', () => {
     requests.answer(1, 'a')
     await deliver(harness)
     expect(printed(harness)).toEqual(['b@20', 'a@10', 'watermark 20', 'c@30'])
+  })
+
+  it('lets a change of status pass when what came before it has left', async () => {
+    for (const order of ['ordered', 'unordered'] as const) {
+      const requests = new Requests()
+      const harness = await open(requests, { order })
+      harness.processElement(1, 10)
+      harness.processWatermark(10)
+      harness.processStatus(true)
+      harness.processStatus(false)
+      harness.processElement(2, 20)
+      requests.answer(2, 'b')
+      await deliver(harness)
+      expect(printed(harness)).toEqual([])
+      requests.answer(1, 'a')
+      await deliver(harness)
+      harness.processStatus(true)
+      expect(printed(harness)).toEqual(['a@10', 'watermark 10', 'idle', 'active', 'b@20', 'idle'])
+    }
   })
 
   it('is full at its capacity until a result has left', async () => {

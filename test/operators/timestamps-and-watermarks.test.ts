@@ -94,6 +94,46 @@ describe('timestamps and watermarks', () => {
     expect(harness.records()).toEqual([{ value: 1, timestampMs: 70 }])
   })
 
+  it('knows by itself when the stream is idle: what upstream says of it is dropped', async () => {
+    const strategy = WatermarkStrategy.forMonotonousTimestamps<number>().withTimestampAssigner((value) => value)
+    const harness = await open(strategy)
+    harness.processElement(10)
+    harness.processStatus(true)
+    harness.setProcessingTime(200)
+    harness.processStatus(false)
+    expect(harness.output.events.filter(({ type }) => type === 'status')).toEqual([])
+    expect(harness.watermarks()).toEqual([9])
+  })
+
+  it('does not take a pause by alignment for idleness', async () => {
+    const operator = new TimestampsAndWatermarksOperator(
+      WatermarkStrategy.forMonotonousTimestamps<number>().withIdleness(1_000),
+    )
+    const harness = await OperatorHarness.open<number, number>({ operator: () => operator })
+    harness.processElement(1, 10)
+    for (const timeMs of [200, 400, 600]) harness.setProcessingTime(timeMs)
+    operator.setPaused(true)
+    for (let timeMs = 800; timeMs <= 5_000; timeMs += 200) harness.setProcessingTime(timeMs)
+    operator.setPaused(false)
+    expect(operator.isIdle).toBe(false)
+    for (let timeMs = 5_200; timeMs <= 5_800; timeMs += 200) harness.setProcessingTime(timeMs)
+    expect(operator.isIdle).toBe(false)
+    harness.setProcessingTime(6_000)
+    expect(operator.isIdle).toBe(true)
+  })
+
+  it('emits after every batch where others wait for it', async () => {
+    const strategy = WatermarkStrategy.forMonotonousTimestamps<number>()
+    const harness = await OperatorHarness.open<number, number>({
+      operator: () => new TimestampsAndWatermarksOperator(strategy, { emitsPerBatch: true }),
+    })
+    harness.processElement(1, 10)
+    harness.processElement(2, 20)
+    harness.endOfBatch()
+    harness.endOfBatch()
+    expect(harness.watermarks()).toEqual([19])
+  })
+
   it('names operator and record where a timestamp is missing', async () => {
     const strategy = WatermarkStrategy.noWatermarks<number>().withTimestampAssigner(
       () => undefined as unknown as number,
