@@ -8,6 +8,7 @@ import { taskMetric } from '../metrics/shared-metrics.ts'
 import type { Operator } from '../operators/operator.ts'
 import type { StreamEdge, StreamNode } from '../plan/stream-graph.ts'
 import type { ChainParts } from './chain.ts'
+import { KeyedStage, stageRecords } from './keyed-stage.ts'
 
 export interface ChainCodeHooks {
   /** True while a watermark waits in the chain. */
@@ -23,6 +24,9 @@ export class ChainCode {
   readonly #nodes: readonly StreamNode[]
   /** Uint8Array[1]: not 0 since something went out that may have made an output full; loops look no further before. */
   readonly #touched = new Uint8Array(1)
+
+  /** Stages by node id. */
+  readonly stages: Map<number, KeyedStage> = new Map()
 
   constructor(parts: ChainParts, hooks: ChainCodeHooks) {
     this.#parts = parts
@@ -152,8 +156,12 @@ return i`
     const operator = this.#parts.operators.get(node.id)
     if (operator !== undefined) {
       const method = input === 0 ? 'processElement' : 'processElement2'
+      const name = scope.bind(`op${node.id}`, operator)
+      const stage = input === 0 ? this.#stageOf(node) : undefined
       const key = this.#setKey(node, value, input, scope)
-      const call = this.#guarded(`${key}${scope.bind(`op${node.id}`, operator)}.${method}(${value})`, node, value)
+      const direct = `${key}${name}.${method}(${value})`
+      const code = stage === undefined ? direct : this.#staged(node, stage, value, direct, scope)
+      const call = this.#guarded(code, node, value)
       return canBeFull(operator) ? `${call}touched[0] = 1\n` : call
     }
     if (node.body.kind !== 'inline') return this.#deliver(node, value, undefined, scope)
@@ -170,6 +178,35 @@ return i`
     const iterate = `for (const ${item} of ${items}) {\n${each}}`
     return `${called}if (Array.isArray(${items})) { for (let ${j} = 0; ${j} < ${items}.length; ${j}++) { const ${item} = ${items}[${j}]\n${each}} }
 else if (${items} != null) { ${this.#guarded(iterate, node, value)}}\n`
+  }
+
+  /** Hands the record to the stage while that is on. */
+  #staged({ id, body }: StreamNode, stage: KeyedStage, value: string, direct: string, scope: CodeScope): string {
+    const selector = body.kind === 'operator' ? body.keySelectors?.[0] : undefined
+    const key = `${scope.bind(`key${id}_0`, selector)}(${value})`
+    const name = scope.bind(`stage${id}`, stage)
+    return `if (${name}.isOn) {
+  const at = ${name}.count
+  ${name}.keys[at] = ${key}; ${name}.values[at] = ${value}; ${name}.timestamps[at] = record.timestampMs
+  ${name}.count = at + 1
+  if (at === ${stageRecords - 1}) ${name}.empty()
+} else { ${direct} }`
+  }
+
+  /** The stage before a keyed operator whose state can be touched ahead; made once per node. */
+  #stageOf(node: StreamNode): KeyedStage | undefined {
+    const state = this.#parts.keyedStates.get(node.id)
+    const selector = node.body.kind === 'operator' ? node.body.keySelectors?.[0] : undefined
+    if (state?.touchKeys === undefined || selector === undefined) return undefined
+    let stage = this.stages.get(node.id)
+    if (stage !== undefined) return stage
+    this.stages.set(node.id, (stage = new KeyedStage(state, this.#parts.record)))
+    const scope = new CodeScope()
+    const operator = scope.bind(`op${node.id}`, this.#parts.operators.get(node.id))
+    const call = `${scope.bind('state', state)}.setCurrentKey(k); ${operator}.processElement(v)`
+    const code = this.#guarded(call, node, 'v')
+    stage.process = this.#bindings(scope).make(code, ['v', 'k']) as KeyedStage['process']
+    return stage
   }
 
   /** A keyed operator finds its state under the record's key. */

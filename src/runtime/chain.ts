@@ -204,6 +204,7 @@ export class Chain {
   }
 
   advanceProcessingTime(nowMs: number): Progress {
+    this.emptyStages()
     for (const chained of this.operators) {
       const { operator } = chained
       if (operator.nextProcessingTimeMs === undefined || operator.nextProcessingTimeMs() > nowMs) continue
@@ -214,6 +215,7 @@ export class Chain {
   }
 
   drain(): Progress {
+    this.emptyStages()
     for (const chained of this.operators) {
       if (chained.operator.drain === undefined) continue
       if (this.guard(chained, () => chained.operator.drain!()) === Progress.Blocked) return Progress.Blocked
@@ -221,7 +223,16 @@ export class Chain {
     return Progress.Done
   }
 
+  /** Records that wait before a keyed operator are processed. */
+  emptyStages(): void {
+    for (const stage of this.#code.stages.values()) stage.empty()
+  }
+
   endOfBatch(): void {
+    for (const stage of this.#code.stages.values()) {
+      stage.empty()
+      stage.adapt()
+    }
     for (const chained of this.operators) {
       if (chained.operator.endOfBatch !== undefined) this.guard(chained, () => chained.operator.endOfBatch!())
     }
@@ -229,6 +240,7 @@ export class Chain {
 
   /** One of the head's two inputs has ended while the other goes on. */
   endHeadInput(input: 0 | 1): Progress {
+    this.emptyStages()
     const head = this.operators[0]
     if (head?.node !== this.head) return Progress.Done
     return this.guard(head, () => head.operator.endInput?.(input)) ?? Progress.Done
@@ -239,6 +251,7 @@ export class Chain {
    * `headEndedInputs` is a bit set of the inputs that `endHeadInput` was already called for.
    */
   finish(headEndedInputs: number, withMaxWatermark: boolean): Progress {
+    this.emptyStages()
     if (this.resume() === Progress.Blocked) return Progress.Blocked
     if (withMaxWatermark && this.#advance(this.#inputTrack, maxWatermark) === Progress.Blocked) return Progress.Blocked
     for (; this.#finishPosition < this.operators.length; this.#finishPosition++, this.#endPosition = 0) {
@@ -271,6 +284,7 @@ export class Chain {
   }
 
   #advance(track: WatermarkTrack, timestampMs: number): Progress {
+    this.emptyStages()
     if (timestampMs <= track.targetMs) return track.isUnderWay ? Progress.Blocked : Progress.Done
     track.targetMs = timestampMs
     if (track.isUnderWay) {

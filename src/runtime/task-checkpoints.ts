@@ -232,6 +232,7 @@ export class TaskCheckpoints implements BarrierTaker {
     const { task, homes, clock } = this.#parts
     const { barrier } = current
     if (!current.isUnaligned && task.chain.resume() === Progress.Blocked) return Progress.Blocked
+    task.chain.emptyStages()
     for (const home of homes) {
       const prepared = home.prepareBarrier(barrier.checkpointId)
       if (prepared === Progress.Blocked) return Progress.Blocked

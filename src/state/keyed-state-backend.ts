@@ -178,6 +178,11 @@ export interface KeyedStateBackend {
    * cheaper than a read per key. A hint: anything may be asked for without it. Absent where nothing is to be gained.
    */
   prefetch?(keys: ArrayLike<unknown>, count: number): void
+  /**
+   * Of backends in memory: reads the places of `count` keys, so that they are in the processor's caches when the records
+   * come one by one. A hint, for the namespaces at hand.
+   */
+  touchKeys?(keys: ArrayLike<unknown>, count: number): void
   /** Whether `prefetch` has anything to gain now: state that is whole in memory needs none. */
   readonly wantsPrefetch?: boolean
   /**

@@ -95,6 +95,23 @@ function cellSource(layout: RecordLayout): string {
       e = (e + 1) | 0
     }
   }
+  touchKeys(keys, count) {
+    const table = this.int32
+    if (table === undefined) return 0
+    const { directory, shift } = table
+    let seen = 0
+    for (let i = 0; i < count; i++) {
+      const key = keys[i]
+      const int = key | 0
+      if (int !== key) continue
+      const hash = mix32(int)
+      const p = directory[(hash >>> 1) >>> shift]
+      const x = hash << p.depth
+      const e = ((x >>> p.shiftA) + ((x >>> p.shiftB) & p.maskB)) | 0
+      seen ^= p.i32[Math.imul(e, ${stride})]
+    }
+    return seen
+  }
   readAt(p, e) {
     return ${readOf(layout)}
   }

@@ -30,6 +30,8 @@ export class ManagedBackend extends KeyedBackendBase {
   /** False until the first snapshot: nothing is tracked. */
   isTracking = false
   #drops: Drop[] = []
+  /** What touching has read: kept so that nobody can leave the reading out. */
+  #touched = 0
   /** Removals that checkpoints not confirmed yet have written; their other changes are in the partitions. */
   #pending: PendingChanges[] = []
   #snapshot: ManagedSnapshot | undefined
@@ -39,8 +41,18 @@ export class ManagedBackend extends KeyedBackendBase {
     this.partitionEntriesMax = options.partitionEntriesMax ?? partitionEntriesMaxDefault
   }
 
+  touchKeys(keys: ArrayLike<unknown>, count: number): void {
+    let seen = 0
+    for (const cell of this.cells() as Iterable<ManagedCell<unknown>>) seen ^= cell.touchKeys(keys, count)
+    this.#touched = seen
+  }
+
   preserve(partition: Partition, entry: number): void {
     this.#snapshot!.preserve(partition, entry)
+  }
+
+  get touched(): number {
+    return this.#touched
   }
 
   /** A partition has been split. */

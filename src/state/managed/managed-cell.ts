@@ -63,6 +63,8 @@ export abstract class ManagedCell<V> implements LoadableCell<V>, ValueState<V> {
   abstract update(value: V): void
   abstract set(value: V): void
   abstract seek(): void
+  /** Reads the first place of each int32 key; answers something made of what it read. */
+  abstract touchKeys(keys: ArrayLike<unknown>, count: number): number
   /** The value of an entry; a new object where it is a row of fields. */
   abstract readAt(partition: Partition, entry: number): V
   abstract writeAt(partition: Partition, entry: number, value: V): void

