@@ -106,7 +106,7 @@ function cellSource(layout: RecordLayout): string {
       if (int !== key) continue
       const hash = mix32(int)
       const p = directory[(hash >>> 1) >>> shift]
-      const x = hash << p.depth
+      const x = Math.imul(hash, p.multiplier)
       const e = ((x >>> p.shiftA) + ((x >>> p.shiftB) & p.maskB)) | 0
       seen ^= p.i32[Math.imul(e, ${stride})]
     }
