@@ -20,8 +20,8 @@ export class KeyedStage {
   /** Read by generated code before every record. */
   isOn = false
   count = 0
-  readonly values: unknown[] = new Array<unknown>(stageRecords).fill(undefined)
-  readonly keys: unknown[] = new Array<unknown>(stageRecords).fill(0)
+  readonly values: unknown[] = Array.from({ length: stageRecords })
+  readonly keys: unknown[] = Array.from({ length: stageRecords }, () => 0)
   readonly timestamps: Float64Array = new Float64Array(stageRecords)
   /** Set by the chain's code: processes one record under one key. */
   process: (value: unknown, key: unknown) => void = () => {}

@@ -4,6 +4,9 @@ import { StreamExecutionEnvironment } from '../../../src/api/environment.ts'
 import { Configuration } from '../../../src/common/configuration.ts'
 import { Progress } from '../../../src/common/progress.ts'
 import { sequence } from '../../../src/connectors/index.ts'
+import { types } from '../../../src/data/types.ts'
+import type { ValueState } from '../../../src/state/keyed-state-backend.ts'
+import { WatermarkStrategy } from '../../../src/time/watermark-strategy.ts'
 import type { Sink } from '../../../src/connectors/sink.ts'
 import { executeJob } from '../../../src/coordinator/execute.ts'
 import type { JobResult } from '../../../src/coordinator/job-execution.ts'
@@ -86,4 +89,51 @@ test('a function that throws names operator, subtask, record and keeps the cause
     context: { operator: 'picky', subtask: 0, record: '7' },
     cause: { message: 'seven' },
   })
+})
+
+test('state beyond the caches is staged: counts, order and timers stay exact', async () => {
+  const keys = 300_000
+  const counts = new Map<number, number>()
+  const fired: number[] = []
+  let staleTimers = 0
+  let wrongCounts = 0
+  await runLocally((env) => {
+    env
+      .source(
+        sequence(0, keys * 2 + 100),
+        WatermarkStrategy.forMonotonousTimestamps<number>().withTimestampAssigner((n) => n),
+      )
+      .keyBy((n) => Math.imul(n % keys, 7919) % 1_000_003)
+      .process<readonly [number, number]>({
+        processElement(_n, context, out) {
+          const state = (this as unknown as { count: ValueState<number> }).count
+          const next = (state.value() ?? 0) + 1
+          state.update(next)
+          out.collect([context.getCurrentKey(), next])
+          if (next === 3) context.timerService().registerEventTimeTimer(context.timestamp()! + 10)
+        },
+        onTimer(timeMs, context) {
+          fired.push(timeMs)
+          if (context.currentWatermark() < timeMs) staleTimers++
+        },
+        open(context) {
+          Object.assign(this, { count: context.getState({ kind: 'value', name: 'count', type: types.float64() }) })
+        },
+      })
+      .sinkTo({
+        name: 'check',
+        createWriter: () => ({
+          write([key, count]) {
+            if (count !== (counts.get(key) ?? 0) + 1) wrongCounts++
+            counts.set(key, count)
+          },
+          flush: () => Progress.Done,
+        }),
+      })
+  })
+  expect(wrongCounts).toBe(0)
+  expect(counts.size).toBe(keys)
+  expect([...counts.values()].filter((count) => count === 3)).toHaveLength(101)
+  expect(fired).toEqual(Array.from({ length: 101 }, (_, i) => keys * 2 + i + 10))
+  expect(staleTimers).toBe(0)
 })
