@@ -48,15 +48,32 @@ function whole<T>(merge: Merge, source: FieldAggregation): Combination<T> {
 }
 
 function flat<T>(name: string | number, merge: Merge, source: FieldAggregation): Combination<T> {
-  const absorb = (owned: T, value: T): T => {
+  const slow = (owned: T, value: T): T => {
     const bag = owned as Bag
     bag[name] = merge(bag[name] as Comparable, (value as Bag)[name] as Comparable)
     return owned
   }
+  const absorb = source.kind === 'sum' ? generatedSum<T>(name, slow) : slow
   const combine = (left: T, right: T): T => absorb(copy(left), right)
   return source.kind === 'sum'
     ? { combine, own: copy, absorb, retract: subtractField(name), result: copy, source }
     : { combine, own: copy, absorb, result: copy, source }
+}
+
+/** The sum of a field of its own for each use: V8 then sees one shape of records at each access. */
+function generatedSum<T>(name: string | number, slow: (owned: T, value: T) => T): (owned: T, value: T) => T {
+  const field = `[${JSON.stringify(name)}]`
+  const make = new Function(
+    'slow',
+    `'use strict'
+return function (owned, value) {
+  const left = owned${field}, right = value${field}
+  if (typeof left !== 'number' || typeof right !== 'number') return slow(owned, value)
+  owned${field} = left + right
+  return owned
+}`,
+  ) as (fallback: (owned: T, value: T) => T) => (owned: T, value: T) => T
+  return make(slow)
 }
 
 /** Whole numbers and bigints only: what was added to a fraction cannot be taken out exactly. */

@@ -14,7 +14,7 @@ import { BaseOperator } from './base-operator.ts'
 import type { Combination } from './reduce-function.ts'
 import { userFunctionError } from './user-function-error.ts'
 
-export const combinerKeysMaxDefault = 32_768
+export const combinerKeysMaxDefault = 131_072
 
 export interface LocalCombineOptions<T> {
   readonly keySelector: (value: T) => unknown
