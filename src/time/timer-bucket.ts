@@ -1,39 +1,45 @@
 /**
- * The timers of one stretch of time, in no order until the stretch is due. Windows register very many timers for one
- * timestamp, and each again with every record: registering is one look-up, firing one walk.
+ * The timers of one stretch of time. Until the stretch is due a bucket is a log: registrations and deletions are
+ * appended as they come and settled (duplicates and deleted timers go) when it has grown, when it is opened or when
+ * somebody wants to know. That way registering touches the ends of a few arrays only. Once open, entries are in order
+ * of time, and what is added later is looked up and put into a heap.
  *
  * Invariants
- * 1. A live entry's time is a number, a dead one's is NaN. At most one live entry per (key, namespace, time).
- * 2. `slots` finds every live entry by its hash (linear probing; 0 is empty, else index + 1); it stays undefined while
- *    there are so few entries that looking at all is faster.
- * 3. Once opened, entries fire in order of time, then of registration; entries never move from then on.
+ * 1. A dead entry's time is NaN. Entries [0, settledCount) of a closed bucket are live and differ from each other.
+ * 2. `#deletions` are the positions of deletions in the log, ascending; a settled bucket has none.
+ * 3. Once open, entries never move; `#slots` (pairs of hash and index + 1, 0: empty) finds them, made when first needed.
  */
 import { encodedKey, isEncodedKey } from '../state/encoded-key.ts'
 import type { Namespace } from '../state/keyed-state-backend.ts'
 
-/** Up to this many entries are searched one by one. */
-const scannedEntriesMax = 8
-/** Dead entries that are not worth a clean-up. */
-const deadEntriesMin = 32
+/** A log is settled beyond this many entries, and whenever it has grown by this factor since. */
+const settleEntriesMin = 4096
+const settleFactor = 4
+
+let serialCount = 0
 
 export class TimerBucket {
   /** The buckets of a queue are numbered by their time. */
   readonly id: number
+  /** Different for all buckets of a thread. */
+  readonly serial: number = ++serialCount
   /** Number of the last snapshot that has encoded the bucket. */
   savedBy: number
-  liveCount = 0
   times: number[] = []
   keys: unknown[] = []
   namespaces: Namespace[] = []
   #hashes: number[] = []
+  #deletions: number[] = []
+  #settledCount = 0
+  #settleAt = settleEntriesMin
+  /** Of an open bucket. */
+  #liveCount = 0
   #slots: Int32Array | undefined = undefined
   /** Entries in order of firing, from the moment the bucket is opened. */
   #order: Uint32Array | undefined = undefined
   #next = 0
   /** Entries added after that: a heap by time, then by registration. */
   #late: number[] = []
-  /** Times of the late entries, also of those that died: the heap's order must not change under it. */
-  #lateTimes = new Map<number, number>()
 
   constructor(id: number, savedBy: number) {
     this.id = id
@@ -44,48 +50,72 @@ export class TimerBucket {
     return this.#order !== undefined
   }
 
-  /** False where the timer is registered already. */
-  add(key: unknown, namespace: Namespace, timeMs: number, hash: number): boolean {
-    if (this.#slots === undefined) {
-      if (this.#scan(key, namespace, timeMs, hash) >= 0) return false
-      if (this.times.length >= scannedEntriesMax) this.#makeRoom()
-    }
-    const slots = this.#slots
+  /** Number of timers; settles. */
+  liveCount(): number {
+    if (this.#order !== undefined) return this.#liveCount
+    this.settle()
+    return this.times.length
+  }
+
+  /** Closed: registers a timer; returns where in the log. */
+  append(key: unknown, namespace: Namespace, timeMs: number, hash: number): number {
     const index = this.times.length
-    if (slots !== undefined) {
-      const mask = slots.length - 1
-      let at = hash & mask
-      for (let held = slots[at]!; held !== 0; held = slots[at]!) {
-        if (this.#isAt(held - 1, key, namespace, timeMs, hash)) return false
-        at = (at + 1) & mask
-      }
-      slots[at] = index + 1
-    }
     this.times.push(timeMs)
     this.keys.push(key)
     this.namespaces.push(namespace)
     this.#hashes.push(hash)
-    this.liveCount++
-    if (this.#order !== undefined) this.#pushLate(index)
-    if (slots !== undefined && this.times.length * 2 > slots.length) this.#makeRoom()
-    return true
+    if (index >= this.#settleAt) this.settle()
+    return index
   }
 
-  /** False where the timer is not registered. */
-  delete(key: unknown, namespace: Namespace, timeMs: number, hash: number): boolean {
-    const index = this.#find(key, namespace, timeMs, hash)
-    if (index < 0) return false
-    this.kill(index)
-    const dead = this.times.length - this.liveCount
-    if (dead > deadEntriesMin && dead > this.liveCount && this.#order === undefined) this.#makeRoom()
-    return true
+  /** Closed: deletes a timer, if it is there. */
+  appendDeletion(key: unknown, namespace: Namespace, timeMs: number, hash: number): void {
+    if (this.times.length === 0) return
+    this.#deletions.push(this.times.length)
+    this.append(key, namespace, timeMs, hash)
   }
 
-  /** The entry dies: it has fired, or was deleted. */
+  /** Open: registers a timer unless it is there. */
+  add(key: unknown, namespace: Namespace, timeMs: number, hash: number): void {
+    const slots = this.#openSlots()
+    const mask = slots.length - 1
+    let at = (hash << 1) & mask
+    for (let held = slots[at + 1]!; held !== 0; held = slots[at + 1]!) {
+      if (slots[at] === hash && this.isAt(held - 1, key, namespace, timeMs)) return
+      at = (at + 2) & mask
+    }
+    const index = this.times.length
+    slots[at] = hash
+    slots[at + 1] = index + 1
+    this.times.push(timeMs)
+    this.keys.push(key)
+    this.namespaces.push(namespace)
+    this.#hashes.push(hash)
+    this.#liveCount++
+    this.#pushLate(index)
+    if (this.times.length * 3 > slots.length) this.#slots = undefined
+  }
+
+  /** Open: deletes a timer, if it is there. */
+  delete(key: unknown, namespace: Namespace, timeMs: number, hash: number): void {
+    const slots = this.#openSlots()
+    const mask = slots.length - 1
+    let at = (hash << 1) & mask
+    for (let held = slots[at + 1]!; held !== 0; held = slots[at + 1]!) {
+      if (slots[at] === hash && this.isAt(held - 1, key, namespace, timeMs)) return this.kill(held - 1)
+      at = (at + 2) & mask
+    }
+  }
+
+  isAt(index: number, key: unknown, namespace: Namespace, timeMs: number): boolean {
+    return this.times[index] === timeMs && this.namespaces[index] === namespace && isSameKey(this.keys[index], key)
+  }
+
+  /** Open: the entry has fired, or was deleted. */
   kill(index: number): void {
     this.times[index] = Number.NaN
     this.keys[index] = 0
-    this.liveCount--
+    this.#liveCount--
   }
 
   /** Index of the next live entry in order of time, -1 where none is left. Opens the bucket. */
@@ -101,72 +131,101 @@ export class TimerBucket {
     return ordered < 0 || times[late]! < times[ordered]! ? late : ordered
   }
 
-  #find(key: unknown, namespace: Namespace, timeMs: number, hash: number): number {
-    const slots = this.#slots
-    if (slots === undefined) return this.#scan(key, namespace, timeMs, hash)
+  /** Closed: takes duplicates and deleted timers out of the log. */
+  settle(): void {
+    const { times, keys, namespaces } = this
+    const hashes = this.#hashes
+    const count = times.length
+    if (count === this.#settledCount || this.#order !== undefined) return
+    const slots = scratchSlots(count)
     const mask = slots.length - 1
-    let at = hash & mask
-    for (let held = slots[at]!; held !== 0; held = slots[at]!) {
-      if (this.#isAt(held - 1, key, namespace, timeMs, hash)) return held - 1
-      at = (at + 1) & mask
-    }
-    return -1
-  }
-
-  #scan(key: unknown, namespace: Namespace, timeMs: number, hash: number): number {
-    for (let i = 0; i < this.times.length; i++) if (this.#isAt(i, key, namespace, timeMs, hash)) return i
-    return -1
-  }
-
-  #isAt(index: number, key: unknown, namespace: Namespace, timeMs: number, hash: number): boolean {
-    return (
-      this.#hashes[index] === hash &&
-      this.times[index] === timeMs &&
-      this.namespaces[index] === namespace &&
-      isSameKey(this.keys[index], key)
-    )
-  }
-
-  /** Leaves the dead behind (unless the bucket is open) and makes a table of slots with room to grow. */
-  #makeRoom(): void {
-    if (this.#order === undefined && this.liveCount < this.times.length) this.#compact()
-    const count = this.times.length
-    if (count < scannedEntriesMax) {
-      this.#slots = undefined
-      return
-    }
-    let capacity = 32
-    while (capacity < count * 4) capacity *= 2
-    const slots = new Int32Array(capacity)
-    const mask = capacity - 1
+    let kept = 0
+    let deletion = 0
+    let deadCount = 0
     for (let i = 0; i < count; i++) {
-      if (isDead(this.times[i]!)) continue
-      let at = this.#hashes[i]! & mask
-      while (slots[at] !== 0) at = (at + 1) & mask
-      slots[at] = i + 1
+      const hash = hashes[i]!
+      const timeMs = times[i]!
+      const key = keys[i]
+      const namespace = namespaces[i]!
+      let at = (hash << 1) & mask
+      let found = -1
+      for (let held = slots[at + 1]!; held !== 0; held = slots[at + 1]!) {
+        if (slots[at] === hash && i >= this.#settledCount && this.isAt(held - 1, key, namespace, timeMs)) {
+          found = held - 1
+          break
+        }
+        at = (at + 2) & mask
+      }
+      if (this.#deletions[deletion] === i) {
+        deletion++
+        if (found < 0) continue
+        times[found] = Number.NaN
+        deadCount++
+        continue
+      }
+      if (found >= 0) continue
+      slots[at] = hash
+      slots[at + 1] = kept + 1
+      times[kept] = timeMs
+      keys[kept] = key
+      namespaces[kept] = namespace
+      hashes[kept] = hash
+      kept++
     }
-    this.#slots = slots
+    this.#deletions = []
+    this.#truncate(deadCount === 0 ? kept : this.#dropDead(kept))
+    this.#settledCount = times.length
+    this.#settleAt = Math.max(times.length * settleFactor, settleEntriesMin)
   }
 
-  #compact(): void {
-    const live: number[] = []
-    for (let i = 0; i < this.times.length; i++) if (!isDead(this.times[i]!)) live.push(i)
-    this.times = live.map((i) => this.times[i]!)
-    this.keys = live.map((i) => this.keys[i])
-    this.namespaces = live.map((i) => this.namespaces[i]!)
-    this.#hashes = live.map((i) => this.#hashes[i]!)
+  #dropDead(count: number): number {
+    const { times, keys, namespaces } = this
+    let kept = 0
+    for (let i = 0; i < count; i++) {
+      if (isDead(times[i]!)) continue
+      times[kept] = times[i]!
+      keys[kept] = keys[i]
+      namespaces[kept] = namespaces[i]!
+      this.#hashes[kept] = this.#hashes[i]!
+      kept++
+    }
+    return kept
+  }
+
+  #truncate(count: number): void {
+    this.times.length = count
+    this.keys.length = count
+    this.namespaces.length = count
+    this.#hashes.length = count
   }
 
   #open(): void {
-    if (this.liveCount < this.times.length) this.#compact()
+    this.settle()
+    this.#liveCount = this.times.length
     this.#order = orderOf(this.times)
-    if (this.#slots !== undefined) this.#makeRoom()
+  }
+
+  /** Slots of all live entries, with room for more. */
+  #openSlots(): Int32Array {
+    if (this.#slots !== undefined) return this.#slots
+    const count = this.times.length
+    const slots = new Int32Array(slotWords(count * 2))
+    const mask = slots.length - 1
+    for (let i = 0; i < count; i++) {
+      if (isDead(this.times[i]!)) continue
+      const hash = this.#hashes[i]!
+      let at = (hash << 1) & mask
+      while (slots[at + 1] !== 0) at = (at + 2) & mask
+      slots[at] = hash
+      slots[at + 1] = i + 1
+    }
+    this.#slots = slots
+    return slots
   }
 
   #pushLate(index: number): void {
     const late = this.#late
     let at = late.length
-    this.#lateTimes.set(index, this.times[index]!)
     late.push(index)
     while (at > 0) {
       const parent = (at - 1) >>> 1
@@ -179,7 +238,6 @@ export class TimerBucket {
 
   #popLate(): void {
     const late = this.#late
-    this.#lateTimes.delete(late[0]!)
     const index = late.pop()!
     const count = late.length
     if (count === 0) return
@@ -195,9 +253,11 @@ export class TimerBucket {
     late[at] = index
   }
 
+  /** Dead entries come first, so that they leave the heap. */
   #isBefore(left: number, right: number): boolean {
-    const leftMs = this.#lateTimes.get(left)!
-    const rightMs = this.#lateTimes.get(right)!
+    const leftMs = this.times[left]!
+    const rightMs = this.times[right]!
+    if (isDead(leftMs)) return true
     return leftMs < rightMs || (leftMs === rightMs && left < right)
   }
 }
@@ -213,21 +273,41 @@ export function isSameKey(left: unknown, right: unknown): boolean {
   return left !== left && right !== right
 }
 
+/** Words of a table of pairs, a power of two, for so many entries at two thirds full at most. */
+function slotWords(entries: number): number {
+  let words = 64
+  while (words * 3 < entries * 8 * 2) words *= 2
+  return words
+}
+
+let scratch: Int32Array = new Int32Array(0)
+/** Larger tables are not kept. */
+const scratchWordsMax = 1 << 20
+
+function scratchSlots(entries: number): Int32Array {
+  const words = slotWords(entries)
+  if (words > scratchWordsMax) return new Int32Array(words)
+  if (scratch.length < words) scratch = new Int32Array(words)
+  return scratch.length === words ? scratch.fill(0) : scratch.subarray(0, words).fill(0)
+}
+
 /** Indexes of `times` by time, equal times in their order. No time is NaN. */
 function orderOf(times: readonly number[]): Uint32Array {
   const count = times.length
   const order = new Uint32Array(count)
   let min = Infinity
   let max = -Infinity
+  let areWhole = true
   for (let i = 0; i < count; i++) {
     order[i] = i
     const timeMs = times[i]!
     if (timeMs < min) min = timeMs
     if (timeMs > max) max = timeMs
+    if (Math.floor(timeMs) !== timeMs) areWhole = false
   }
   if (min === max) return order
   const scale = 2 ** Math.ceil(Math.log2(count + 1))
-  if ((max - min + 1) * scale > Number.MAX_SAFE_INTEGER || !times.every(Number.isInteger)) {
+  if (!areWhole || (max - min + 1) * scale > Number.MAX_SAFE_INTEGER) {
     return order.sort((left, right) => times[left]! - times[right]! || left - right)
   }
   // Time and index fit into one double: a native sort of numbers, ten times as fast as one with a function.

@@ -13,13 +13,18 @@ import type { Namespace } from '../state/keyed-state-backend.ts'
 import { TimerBucket } from './timer-bucket.ts'
 
 const initialWidthMs = 256
-/** With more buckets than this, buckets shall hold `entriesPerBucketMin` timers on average. */
-const sparseBucketsMax = 1024
-const entriesPerBucketMin = 16
-const widening = 16
+/**
+ * With more buckets than this, buckets shall hold `entriesPerBucketMin` timers on average: the ends of few large buckets
+ * stay in the processor's cache, where timers of any time are added.
+ */
+const sparseBucketsMax = 256
+const entriesPerBucketMin = 2048
+const widening = 4
+
+/** Timers registered lately, so that one registered with every record is not logged every time. A power of two. */
+const recentEntries = 16_384
 
 export class TimerQueue {
-  size = 0
   /** What `pop` has taken out. */
   poppedKey: unknown = undefined
   poppedNamespace: Namespace = 0
@@ -32,23 +37,52 @@ export class TimerQueue {
   #buckets: Map<number, TimerBucket> = new Map()
   #ids: number[] = []
   #last: TimerBucket | undefined = undefined
+  /** The first bucket, where it is known and not empty. */
+  #first: TimerBucket | undefined = undefined
+  /** Timers logged so far, and at which count to look again whether buckets are sparse. */
+  #addedCount = 0
+  #sparseCheckAt = 0
+  /** By hash: [hash, bucket's serial, index in its log]. */
+  #recent: Int32Array | undefined = undefined
 
-  /** False where the timer is registered already. `keyHash` is `hashKey(key)`. */
-  add(key: unknown, namespace: Namespace, timeMs: number, keyHash: number): boolean {
-    const bucket = this.#bucketOf(timeMs) ?? this.#makeBucket(Math.floor(timeMs / this.#widthMs))
-    if (this.snapshotNumber !== 0) this.#preserve(bucket)
-    if (!bucket.add(key, namespace, timeMs, hashOf(keyHash, namespace, timeMs))) return false
-    this.size++
-    return true
+  /** Number of timers. Settles all buckets: for tests and metrics. */
+  get size(): number {
+    let size = 0
+    for (const bucket of this.#buckets.values()) size += bucket.liveCount()
+    return size
   }
 
-  delete(key: unknown, namespace: Namespace, timeMs: number, keyHash: number): boolean {
-    const bucket = this.#bucketOf(timeMs)
-    if (bucket === undefined) return false
+  /** True where there is certainly no timer. */
+  get isEmpty(): boolean {
+    return this.#ids.length === 0
+  }
+
+  /** Nothing happens where the timer is registered already. `keyHash` is `hashKey(key)`. */
+  add(key: unknown, namespace: Namespace, timeMs: number, keyHash: number): void {
+    const bucket = this.#bucketOf(timeMs) ?? this.#makeBucket(Math.floor(timeMs / this.#widthMs))
     if (this.snapshotNumber !== 0) this.#preserve(bucket)
-    if (!bucket.delete(key, namespace, timeMs, hashOf(keyHash, namespace, timeMs))) return false
-    this.size--
-    return true
+    const hash = hashOf(keyHash, namespace, timeMs)
+    if (bucket.isOpen) return bucket.add(key, namespace, timeMs, hash)
+    const recent = (this.#recent ??= new Int32Array(recentEntries * 3))
+    const at = (hash & (recentEntries - 1)) * 3
+    if (recent[at] === hash && recent[at + 1] === bucket.serial) {
+      if (bucket.isAt(recent[at + 2]!, key, namespace, timeMs)) return
+    }
+    recent[at] = hash
+    recent[at + 1] = bucket.serial
+    recent[at + 2] = bucket.append(key, namespace, timeMs, hash)
+    this.#addedCount++
+  }
+
+  /** Nothing happens where the timer is not registered. */
+  delete(key: unknown, namespace: Namespace, timeMs: number, keyHash: number): void {
+    const bucket = this.#bucketOf(timeMs)
+    if (bucket === undefined) return
+    if (this.snapshotNumber !== 0) this.#preserve(bucket)
+    const hash = hashOf(keyHash, namespace, timeMs)
+    if (bucket.isOpen) return bucket.delete(key, namespace, timeMs, hash)
+    if (this.#recent !== undefined) this.#recent[(hash & (recentEntries - 1)) * 3 + 1] = 0
+    bucket.appendDeletion(key, namespace, timeMs, hash)
   }
 
   /** The earliest time, `Infinity` where there is none. */
@@ -72,7 +106,6 @@ export class TimerQueue {
     this.poppedNamespace = bucket.namespaces[index]!
     this.poppedMs = timeMs
     bucket.kill(index)
-    this.size--
     return true
   }
 
@@ -83,10 +116,12 @@ export class TimerQueue {
 
   /** The first bucket that holds a timer; the empty ones before it are dropped. */
   #firstBucket(): TimerBucket | undefined {
+    if (this.#first !== undefined && this.#first.peek() >= 0) return this.#first
     for (;;) {
+      this.#first = undefined
       if (this.#ids.length === 0) return undefined
       const bucket = this.#buckets.get(this.#ids[0]!)!
-      if (bucket.liveCount > 0) return bucket
+      if (bucket.peek() >= 0) return (this.#first = bucket)
       this.#buckets.delete(bucket.id)
       if (this.#last === bucket) this.#last = undefined
       this.#popId()
@@ -103,7 +138,7 @@ export class TimerQueue {
   }
 
   #makeBucket(id: number): TimerBucket {
-    if (this.#buckets.size >= sparseBucketsMax && this.size < this.#buckets.size * entriesPerBucketMin) {
+    if (this.#isSparse()) {
       const startMs = id * this.#widthMs
       this.#widen()
       const widened = Math.floor(startMs / this.#widthMs)
@@ -112,10 +147,19 @@ export class TimerQueue {
     return this.#insertBucket(id)
   }
 
+  #isSparse(): boolean {
+    const buckets = this.#buckets.size
+    if (buckets < sparseBucketsMax || this.#addedCount < this.#sparseCheckAt) return false
+    // Counting settles, so it is done rarely.
+    this.#sparseCheckAt = this.#addedCount + buckets * 8
+    return this.size < buckets * entriesPerBucketMin
+  }
+
   #insertBucket(id: number): TimerBucket {
     const bucket = new TimerBucket(id, this.snapshotNumber)
     this.#buckets.set(id, bucket)
     this.#last = bucket
+    this.#first = undefined
     this.#pushId(id)
     return bucket
   }
@@ -128,12 +172,15 @@ export class TimerQueue {
     this.#buckets = new Map()
     this.#ids = []
     this.#last = undefined
-    for (const { times, keys, namespaces } of old) {
+    this.#first = undefined
+    for (const bucket of old) {
+      bucket.settle()
+      const { times, keys, namespaces } = bucket
       for (let i = 0; i < times.length; i++) {
         const timeMs = times[i]!
         if (timeMs !== timeMs) continue
-        const bucket = this.#bucketOf(timeMs) ?? this.#insertBucket(Math.floor(timeMs / this.#widthMs))
-        bucket.add(keys[i], namespaces[i]!, timeMs, hashOf(hashKey(keys[i]), namespaces[i]!, timeMs))
+        const wider = this.#bucketOf(timeMs) ?? this.#insertBucket(Math.floor(timeMs / this.#widthMs))
+        wider.append(keys[i], namespaces[i]!, timeMs, hashOf(hashKey(keys[i]), namespaces[i]!, timeMs))
       }
     }
   }

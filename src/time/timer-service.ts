@@ -91,7 +91,7 @@ export class TimerService {
     if (timestampMs > this.#watermarkMs) this.#watermarkMs = timestampMs
     const queue = this.#eventTime
     const target = this.#target
-    if (queue.size === 0) return Progress.Done
+    if (queue.isEmpty) return Progress.Done
     while (!this.#isFull()) {
       if (!queue.pop(timestampMs)) return Progress.Done
       this.#backend.setCurrentKey(queue.poppedKey)
@@ -111,7 +111,7 @@ export class TimerService {
   advanceProcessingTime(nowMs: number): Progress {
     const queue = this.#processingTime
     const target = this.#target
-    if (queue.size === 0) return Progress.Done
+    if (queue.isEmpty) return Progress.Done
     while (!this.#isFull()) {
       if (!queue.pop(nowMs)) return Progress.Done
       this.#backend.setCurrentKey(queue.poppedKey)
@@ -137,6 +137,6 @@ export class TimerService {
   #delete(queue: TimerQueue, namespace: Namespace, timeMs: number): void {
     const key = this.#backend.currentKey()
     if (key === undefined) throw noKey(undefined)
-    if (queue.size > 0) queue.delete(key, namespace, timeMs, hashKey(key))
+    if (!queue.isEmpty) queue.delete(key, namespace, timeMs, hashKey(key))
   }
 }

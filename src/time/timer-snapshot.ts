@@ -56,7 +56,7 @@ class FrozenTimers implements FrozenState {
     this.#maxParallelism = maxParallelism
     this.#buckets = queues.map((queue) => queue.buckets())
     this.#builders = Array.from({ length: queues.length * keyClassCount })
-    this.isEmpty = queues.every((queue) => queue.size === 0)
+    this.isEmpty = queues.every((queue) => queue.isEmpty)
     for (const [state, queue] of queues.entries()) {
       queue.snapshotNumber = number
       queue.beforeChange = (bucket) => this.#encode(state, bucket)
@@ -84,6 +84,7 @@ class FrozenTimers implements FrozenState {
   }
 
   #encode(state: number, bucket: TimerBucket): void {
+    bucket.settle()
     const { times, keys, namespaces } = bucket
     for (let i = 0; i < times.length; i++) {
       const timeMs = times[i]!
