@@ -16,7 +16,8 @@ import { committedValues } from '../support/transaction-sink.ts'
 const isFull = process.env['MILLRACE_FULL'] === '1'
 const seed = Number(process.env['MILLRACE_SEED'] ?? 1)
 const jobFile = fileURLToPath(new URL('../fixtures/crash-job.ts', import.meta.url))
-const count = 3_000
+/** Enough that no run which is to be killed ends before. */
+const count = isFull ? 15_000 : 3_000
 /** In workers; with MILLRACE_TEST_LOCAL=1 in one thread. */
 const place = { MILLRACE_TEST_LOCAL: process.env['MILLRACE_TEST_LOCAL'] ?? '0' }
 
@@ -41,10 +42,13 @@ const modes: Readonly<Record<Mode, readonly string[]>> = {
   ],
 }
 
-function run(one: Case, env: Readonly<Record<string, string>> = {}): ReturnType<typeof startCli> {
+function run(
+  one: Case,
+  env: Readonly<Record<string, string>> = {},
+  pace = one.mode === 'aligned' ? ['--rate', '1500'] : ['--spin-micros', '500'],
+): ReturnType<typeof startCli> {
   const configuration = ['-D', `state.backend.type=${one.backend}`, '-D', 'execution.checkpointing.interval=40ms']
   const places = ['--job-dir', join(one.directory, 'job'), '--quiet', '--parallelism', String(one.parallelism())]
-  const pace = one.mode === 'aligned' ? ['--rate', '1500'] : ['--spin-micros', '500']
   const parameters = ['--', '--output', join(one.directory, 'out'), '--count', String(count), ...pace]
   return startCli(['run', jobFile, ...configuration, ...modes[one.mode], ...places, ...parameters], {
     ...place,
@@ -52,9 +56,9 @@ function run(one: Case, env: Readonly<Record<string, string>> = {}): ReturnType<
   })
 }
 
-/** The last run of a case: nobody kills it. */
+/** The last run of a case: nobody kills it, nothing slows it down. */
 async function runToEnd(one: Case): Promise<void> {
-  const end = await run(one).ended
+  const end = await run(one, {}, []).ended
   expect(end, end.stderr).toMatchObject({ exitCode: 0 })
   expectExactlyOnce(committedValues(join(one.directory, 'out')) as Summed[])
 }
@@ -90,8 +94,11 @@ function caseOf(backend: Backend, mode: Mode, parallelism: () => number): Case {
   return { backend, mode, parallelism, directory: temporaryDirectory() }
 }
 
-const backends: readonly Backend[] = (process.env['MILLRACE_BACKENDS']?.split(',') as Backend[]) ?? ['managed']
-const killsPerCase = isFull ? 4 : 2
+const allBackends: readonly Backend[] = ['heap', 'managed', 'rocksdb', 'leveldb']
+const chosen = process.env['MILLRACE_BACKENDS']?.split(',') as Backend[] | undefined
+const backends = chosen ?? (isFull ? allBackends : (['managed'] as const))
+/** Full: 144 at random moments and 72 at fail points for each backend. */
+const killsPerCase = isFull ? 12 : 2
 const parallelisms = isFull ? ([1, 2, 4, 'changing'] as const) : (['changing'] as const)
 
 describe(`a killed job goes on where its last checkpoint was (seed ${seed})`, () => {
