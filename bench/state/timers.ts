@@ -47,7 +47,7 @@ export function timerFigures(count: number): TimerFigures[] {
     measure('spread over a year', count, (timers, setKey) => {
       for (let i = 0; i < count; i++) {
         setKey(random.nextBelow(1_000_000))
-        timers.registerEventTimeTimer(0, startMs + random.nextFloat() * 3.15e10)
+        timers.registerEventTimeTimer(0, startMs + Math.floor(random.nextFloat() * 3.15e10))
       }
     }),
     measure('window ends', count, (timers, setKey) => {

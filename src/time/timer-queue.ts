@@ -19,7 +19,7 @@ const initialWidthMs = 256
  */
 const sparseBucketsMax = 256
 const entriesPerBucketMin = 2048
-const widening = 4
+const wideningMax = 2 ** 40
 
 /** Timers registered lately, so that one registered with every record is not logged every time. A power of two. */
 const recentEntries = 16_384
@@ -150,9 +150,10 @@ export class TimerQueue {
   #isSparse(): boolean {
     const buckets = this.#buckets.size
     if (buckets < sparseBucketsMax || this.#addedCount < this.#sparseCheckAt) return false
-    // Counting settles, so it is done rarely.
-    this.#sparseCheckAt = this.#addedCount + buckets * 8
-    return this.size < buckets * entriesPerBucketMin
+    this.#sparseCheckAt = this.#addedCount + buckets
+    let entries = 0
+    for (const { times } of this.#buckets.values()) entries += times.length
+    return entries < buckets * entriesPerBucketMin
   }
 
   #insertBucket(id: number): TimerBucket {
@@ -168,7 +169,7 @@ export class TimerQueue {
   #widen(): void {
     const old = this.buckets()
     if (this.snapshotNumber !== 0) for (const bucket of old) this.#preserve(bucket)
-    this.#widthMs *= widening
+    this.#widthMs *= wideningFor(this.#ids)
     this.#buckets = new Map()
     this.#ids = []
     this.#last = undefined
@@ -219,6 +220,17 @@ export class TimerQueue {
       at = child
     }
     ids[at] = id
+  }
+}
+
+/** By how much wider buckets would be fewer than half of what is too many; times may lie far apart. */
+function wideningFor(ids: readonly number[]): number {
+  let widening = 4
+  for (;;) {
+    const wider = new Set<number>()
+    for (const id of ids) wider.add(Math.floor(id / widening))
+    if (wider.size * 2 <= sparseBucketsMax || !(widening < wideningMax)) return widening
+    widening *= 4
   }
 }
 
