@@ -6,11 +6,11 @@
  * 1. `directory` has 2^depth places; a partition of depth d stands in 2^(depth - d) neighbouring ones.
  * 2. `directory[(hash >>> 1) >>> shift]` is the partition of a hash; shift is 31 - depth. (Generated code knows this.)
  */
-import { mix32 } from '../../data/key-groups.ts'
+import { hashKey, mix32 } from '../../data/key-groups.ts'
 import { type KeyClass, KeyClass as Class } from '../key-class.ts'
 import type { Namespace } from '../keyed-state-backend.ts'
 import type { StateAccount } from '../state-budget.ts'
-import { hashAt, isPreparedAt, prepared, preparedArenaBytes, storePrepared } from './key-words.ts'
+import { hashAt, isPreparedAt, isTextAt, prepared, preparedArenaBytes, storePrepared } from './key-words.ts'
 import { type HashAt, Partition } from './partition.ts'
 import type { RecordLayout } from './record-layout.ts'
 
@@ -80,6 +80,21 @@ export class ClassTable {
     let entry = partition.homeOf(hash)
     for (let base = entry * stride; i32[base] !== 0 || i32[base + 1] !== 0; base += stride) {
       if (isPreparedAt(this.keyClass, partition, base)) return entry
+      entry++
+    }
+    return -1
+  }
+
+  /** Like `find`, for a text that has not been prepared. */
+  findText(text: string): number {
+    const hash = hashKey(text)
+    const partition = this.directory[(hash >>> 1) >>> this.shift]!
+    this.partition = partition
+    const stride = this.#stride
+    const { i32 } = partition
+    let entry = partition.homeOf(hash)
+    for (let base = entry * stride; i32[base + 1] !== 0; base += stride) {
+      if (i32[base] === hash && isTextAt(partition.arena!, i32[base + 1]! - 1, text)) return entry
       entry++
     }
     return -1

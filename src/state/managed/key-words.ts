@@ -80,7 +80,8 @@ export function isPreparedAt(keyClass: KeyClass, partition: Partition, base: num
   return keyClass === KeyClass.Text ? isTextAt(arena, offset, prepared.text) : areBytesAt(arena, offset)
 }
 
-function isTextAt(arena: NativeBuffer, offset: number, text: string): boolean {
+/** Whether a key in the arena is this text. */
+export function isTextAt(arena: NativeBuffer, offset: number, text: string): boolean {
   const header = keyHeaderAt(arena, offset)
   const units = header >>> 1
   if (units !== text.length) return false

@@ -214,8 +214,11 @@ export abstract class ManagedCell<V> implements LoadableCell<V>, ValueState<V> {
     const keyClass = tableClassOf(this.#currentKey())
     const table = this.#current?.tables[keyClass]
     if (table === undefined) return
-    prepare(keyClass, key)
-    this.entry = table.find()
+    if (typeof key === 'string') this.entry = table.findText(key)
+    else {
+      prepare(keyClass, key)
+      this.entry = table.find()
+    }
     this.partition = table.partition
     if (this.entry >= 0 && this.partition.mode === Mode.Frozen && this.layout.fields === undefined) {
       this.preserve(this.partition, this.entry)
