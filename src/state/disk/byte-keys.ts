@@ -39,15 +39,15 @@ export class ByteKeys {
     return this.#arena.length + this.#slots.byteLength
   }
 
-  /** The entry of a key, -1 where there is none. `offsetOf` gives an entry's place in the arena. */
-  find(key: unknown, offsets: Float64Array): number {
+  /** The entry of a key, -1 where there is none. `offsets[entry * stride]` is an entry's place in the arena. */
+  find(key: unknown, offsets: Float64Array, stride: number): number {
     prepare(key)
     const { hash } = prepared
     const slots = this.#slots
     for (let slot = hash & this.#mask; ; slot = (slot + 1) & this.#mask) {
       const entry = slots[2 * slot]! - 1
       if (entry < 0) return -1
-      if (slots[2 * slot + 1] === hash && this.#isPreparedAt(offsets[entry]!)) return entry
+      if (slots[2 * slot + 1] === hash && this.#isPreparedAt(offsets[entry * stride]!)) return entry
     }
   }
 

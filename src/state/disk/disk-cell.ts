@@ -49,7 +49,7 @@ export class DiskCell<V> implements LoadableCell<V> {
     const front = this.#front
     const entry = this.#entry
     if (front === undefined || !front.isLive(entry)) return undefined
-    return (this.layout.isNumber ? front.f64[entry] : front.valueOf(entry)) as V
+    return (this.layout.isNumber ? front.f64[entry * 2 + 1] : front.valueOf(entry)) as V
   }
 
   set(value: V): void {

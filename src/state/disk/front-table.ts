@@ -22,22 +22,25 @@ const hasByteKey = 2
 
 const entriesMin = 8
 const indexSlotsMin = 16
-/** Slots of the index per entry at the least: a load of 2/3. */
-const indexSlack = 1.5
+/** Slots of the index per entry at the least: what collides costs a look at another row. */
+const indexSlack = 2
 
 export class FrontTable {
   /** Entries, deleted ones included. */
   count = 0
   deletedCount = 0
   bytes = 0
-  /** Numeric keys by entry; offsets into the byte keys where the entry has one. */
-  keys: Float64Array
+  /**
+   * A row per entry, so that a look-up and its value meet the same cache line: the numeric key, or the offset into the
+   * byte keys where the entry has one; then the value's words. `i64` is another view of it.
+   */
+  f64: Float64Array
+  i64: BigInt64Array
+  readonly #stride: number
+  #capacity: number
   keyGroups: Uint16Array
   states: Uint8Array
   readonly layout: ValueLayout
-  /** Values as words: two views of one buffer. */
-  f64: Float64Array
-  i64: BigInt64Array
   objects: unknown[]
   #index: Int32Array
   #mask: number
@@ -49,10 +52,11 @@ export class FrontTable {
   constructor(layout: ValueLayout, expectedEntries = 0) {
     const capacity = powerOfTwo(Math.max(expectedEntries, entriesMin))
     this.layout = layout
-    this.keys = new Float64Array(capacity)
+    this.#stride = 1 + layout.width
+    this.#capacity = capacity
+    this.f64 = new Float64Array(capacity * this.#stride)
     this.keyGroups = new Uint16Array(capacity)
     this.states = new Uint8Array(capacity)
-    this.f64 = layout.width === 0 ? noNumbers : new Float64Array(capacity * layout.width)
     this.i64 = new BigInt64Array(this.f64.buffer)
     this.objects = []
     this.#index = new Int32Array(expectedEntries > entriesMin ? powerOfTwo(capacity * indexSlack) : indexSlotsMin)
@@ -67,28 +71,31 @@ export class FrontTable {
   /** The entry of a key, live or deleted; -1 where nothing is known of it here. */
   find(key: unknown): number {
     if (typeof key !== 'number' || key !== key) {
-      return this.#byteKeys === undefined ? -1 : this.#byteKeys.find(key, this.keys)
+      return this.#byteKeys === undefined ? -1 : this.#byteKeys.find(key, this.f64, this.#stride)
     }
     const index = this.#index
     const mask = this.#mask
+    const f64 = this.f64
+    const stride = this.#stride
     for (let slot = slotOf(key) & mask; ; slot = (slot + 1) & mask) {
       const entry = index[slot]! - 1
-      if (entry < 0 || this.keys[entry] === key) return entry
+      if (entry < 0 || f64[entry * stride] === key) return entry
     }
   }
 
   isLive(entry: number): boolean {
-    return (this.states[entry]! & live) !== 0
+    // Mostly there is nothing deleted, and a look at the states would be one more miss of the processor's cache.
+    return this.deletedCount === 0 || (this.states[entry]! & live) !== 0
   }
 
   keyOf(entry: number): unknown {
-    const key = this.keys[entry]!
+    const key = this.f64[entry * this.#stride]!
     return (this.states[entry]! & hasByteKey) === 0 ? key : this.#byteKeys!.keyAt(key)
   }
 
   /** Appends key class and key, as they end a key on disk. */
   writeKey(entry: number, out: ByteWriter): void {
-    const key = this.keys[entry]!
+    const key = this.f64[entry * this.#stride]!
     if ((this.states[entry]! & hasByteKey) !== 0) return this.#byteKeys!.writeTo(key, out)
     if ((key | 0) === key) {
       out.u8(KeyClass.Int32)
@@ -101,7 +108,7 @@ export class FrontTable {
 
   valueOf(entry: number): unknown {
     const { width } = this.layout
-    return width === 0 ? this.objects[entry] : this.layout.read(this.f64, this.i64, entry * width)
+    return width === 0 ? this.objects[entry] : this.layout.read(this.f64, this.i64, entry * this.#stride + 1)
   }
 
   /** Adds a key that `find` does not find. Returns the entry. */
@@ -126,7 +133,7 @@ export class FrontTable {
       return this.#write(entry, value)
     }
     if (this.layout.width === 0) this.objects[entry] = value
-    else this.layout.write(this.f64, this.i64, entry * this.layout.width, value)
+    else this.layout.write(this.f64, this.i64, entry * this.#stride + 1, value)
   }
 
   /** Turns a live entry into a deleted one. */
@@ -162,7 +169,7 @@ export class FrontTable {
     for (let entry = 0; entry < this.count; entry++) if (this.isLive(entry)) kept.take(this, entry)
     this.count = kept.count
     this.deletedCount = 0
-    this.keys = kept.keys
+    this.#capacity = kept.#capacity
     this.keyGroups = kept.keyGroups
     this.states = kept.states
     this.f64 = kept.f64
@@ -178,18 +185,18 @@ export class FrontTable {
   }
 
   #append(key: unknown, keyGroup: number, state: number): number {
-    if (this.count === this.keys.length) this.#grow()
+    if (this.count === this.#capacity) this.#grow()
     const entry = this.count++
     this.keyGroups[entry] = keyGroup
     if (typeof key === 'number' && key === key) {
       this.states[entry] = state
-      this.keys[entry] = key + 0
-      if (++this.#numberCount * 3 > this.#index.length * 2) this.#growIndex()
+      this.f64[entry * this.#stride] = key + 0
+      if (++this.#numberCount * 2 > this.#index.length) this.#growIndex()
       else this.#place(entry, key)
     } else {
       this.states[entry] = state | hasByteKey
       this.#byteKeys ??= new ByteKeys()
-      this.keys[entry] = this.#byteKeys.add(key, entry)
+      this.f64[entry * this.#stride] = this.#byteKeys.add(key, entry)
       const grown = this.#byteKeys.bytes - this.#byteKeyBytes
       this.#byteKeyBytes += grown
       this.bytes += grown
@@ -199,7 +206,7 @@ export class FrontTable {
 
   #write(entry: number, value: unknown): void {
     const { width } = this.layout
-    if (width > 0) return this.layout.write(this.f64, this.i64, entry * width, value)
+    if (width > 0) return this.layout.write(this.f64, this.i64, entry * this.#stride + 1, value)
     this.objects[entry] = value
     this.#charge(estimatedBytes(value))
   }
@@ -212,14 +219,12 @@ export class FrontTable {
   }
 
   #grow(): void {
-    const capacity = this.keys.length * 2
-    this.keys = grown(this.keys, new Float64Array(capacity))
+    const capacity = this.#capacity * 2
+    this.#capacity = capacity
+    this.f64 = grown(this.f64, new Float64Array(capacity * this.#stride))
+    this.i64 = new BigInt64Array(this.f64.buffer)
     this.keyGroups = grown(this.keyGroups, new Uint16Array(capacity))
     this.states = grown(this.states, new Uint8Array(capacity))
-    if (this.layout.width > 0) {
-      this.f64 = grown(this.f64, new Float64Array(capacity * this.layout.width))
-      this.i64 = new BigInt64Array(this.f64.buffer)
-    }
     this.#countBytes()
   }
 
@@ -228,14 +233,14 @@ export class FrontTable {
     this.#index = new Int32Array(this.#index.length * 2)
     this.#mask = this.#index.length - 1
     for (let entry = 0; entry < this.count; entry++) {
-      if ((this.states[entry]! & hasByteKey) === 0) this.#place(entry, this.keys[entry]!)
+      if ((this.states[entry]! & hasByteKey) === 0) this.#place(entry, this.f64[entry * this.#stride]!)
     }
   }
 
   #countBytes(): void {
-    const columns = this.keys.byteLength + this.keyGroups.byteLength + this.states.byteLength
-    const values = this.layout.width > 0 ? this.f64.byteLength : this.keys.length * 8
-    this.bytes = columns + values + this.#index.byteLength + this.#byteKeyBytes + this.#objectBytes
+    const columns = this.f64.byteLength + this.keyGroups.byteLength + this.states.byteLength
+    const objects = this.layout.width > 0 ? 0 : this.#capacity * 8
+    this.bytes = columns + objects + this.#index.byteLength + this.#byteKeyBytes + this.#objectBytes
   }
 
   #charge(bytes: number): void {
@@ -243,8 +248,6 @@ export class FrontTable {
     this.bytes += bytes
   }
 }
-
-const noNumbers = new Float64Array(0)
 
 function slotOf(key: number): number {
   const int = key | 0
