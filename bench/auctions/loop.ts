@@ -5,7 +5,7 @@
  * Event n: group e = n / 50, place o = n % 50: o = 0 a person, 1 … 3 auctions, 4 … 49 bids.
  */
 import type { Output } from '../../src/operators/operator.ts'
-import type { Kind } from './events.ts'
+import { fieldTypes, type Kind } from './events.ts'
 import { fieldCode, hash, localCode } from './fields.ts'
 import { table, type TableName } from './tables.ts'
 
@@ -49,7 +49,7 @@ export function eventLoop(choice: Choice, options: LoopOptions, tagsKind: boolea
 
 /** Every event as `{ key: h(hash) % modulo }`. */
 export function keyLoop(key: number, modulo: number, options: LoopOptions): EventLoop {
-  const code = `${timeCode(options)} output.collectAt({ key: ${hash(key)} % ${modulo} }, ts)`
+  const code = `${timeCode(options)} output.collectAt({ key: (${hash(key)} % ${modulo}) | 0 }, ts)`
   return compile(denseLoop([{ kind: 'bid', code }], 0, options), options)
 }
 
@@ -116,9 +116,18 @@ function eventCode(kind: Kind, fields: readonly string[], options: LoopOptions, 
   const lines = Object.entries(localCode).flatMap(([name, code]) =>
     needs.has(name) ? [`const ${name} = ${code};`] : [],
   )
-  const members = wanted.map((name) => `${name}: ${known[name]?.code}`)
+  const members = wanted.map((name) => `${name}: ${valueCode(kind, name, known[name]!.code)}`)
   if (tagsKind) members.unshift(`kind: ${JSON.stringify(kind)}`)
   return `${timeCode(options)} ${lines.join(' ')} output.collectAt({ ${members.join(', ')} }, ts)`
+}
+
+/**
+ * Whole numbers are made whole for the compiler, too: the interpreter's `%` answers a number on the heap now and then,
+ * and objects whose fields hold both kinds change their hidden class, at each passage from slot to slot.
+ */
+function valueCode(kind: Kind, name: string, code: string): string {
+  const types: Readonly<Record<string, { readonly dataType: { readonly kind: string } }>> = fieldTypes[kind]
+  return types[name]?.dataType.kind === 'int32' ? `(${code}) | 0` : code
 }
 
 const prelude = `
