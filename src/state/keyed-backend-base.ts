@@ -124,7 +124,7 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
 
   setCurrentKey(key: unknown): void {
     this.context.setKey(key)
-    if (this.#cleansPerRecord) for (const ttl of this.#cleanedPerRecord) ttl.cleanUp()
+    if (this.#cleansPerRecord) this.#cleanUp()
   }
 
   clearCurrentKey(): void {
@@ -278,6 +278,11 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
   protected pruneOf(name: string): ((value: unknown) => unknown) | undefined {
     const ttl = this.#states.get(name)?.ttl
     return ttl === undefined || !ttl.prunesFullSnapshots ? undefined : (value) => ttl.keep(value)
+  }
+
+  /** Not in setCurrentKey itself, which has to stay small enough to be inlined. */
+  #cleanUp(): void {
+    for (const ttl of this.#cleanedPerRecord) ttl.cleanUp()
   }
 
   #specs(): StateSpec[] {
