@@ -21,7 +21,9 @@ export interface ManagedFigures {
   /** Speed of the backend as a fraction of the hand-written loop's. */
   readonly ratio: number
   readonly bytesPerKey: number
+  /** Records that the hand-written loop has counted, and the backend. */
   readonly checksum: number
+  readonly ownChecksum: number
 }
 
 /** The limit: keys and counters inline in typed arrays, no growth, no removal, no tracking. */
@@ -125,6 +127,11 @@ export async function managedFigures(keys: number, records: number, rounds: numb
       if (numbers !== undefined) own.push((timed(() => countNumbers(backend, numbers, part)) / part.length) * 1e6)
       if (bigints !== undefined) own.push((timed(() => countBigints(backend, bigints, bigPart)) / part.length) * 1e6)
     }
+    let ownChecksum = 0
+    backend.forEachKey('n', (key) => {
+      backend.setCurrentKey(key)
+      ownChecksum += Number((numbers ?? bigints)!.value())
+    })
     const ratio = median(limit) / median(own)
     const nsPerRecord = median(own)
     const handWrittenNsPerRecord = median(limit)
@@ -137,6 +144,7 @@ export async function managedFigures(keys: number, records: number, rounds: numb
       ratio,
       bytesPerKey,
       checksum: hand.sum(),
+      ownChecksum,
     })
     await backend.close()
   }
