@@ -23,6 +23,9 @@ export function decoderClass(layout: BlockLayout, base: unknown): unknown {
     'Base',
     'codecs',
     `'use strict'
+    // A whole number becomes a small integer again: fields that hold both kinds of numbers give every object a hidden
+    // class that is out of date, and a box for each number. Minus zero stays what it is.
+    const whole = (x) => { const n = x | 0; return n === x && (n !== 0 || 1 / x > 0) ? n : x }
     ${context.codecs.map((_, i) => `const codec${i} = codecs[${i}]`).join('\n')}
     return class extends Base {
       constructor(layout, views, shape) {
@@ -129,7 +132,7 @@ function readLeaf(context: Context, leaf: PlacedLeaf): string {
   const { column, slot, node } = leaf
   switch (node.kind) {
     case 'float64':
-      return `f64[this.e${column} + i]`
+      return `whole(f64[this.e${column} + i])`
     case 'date':
       return `new Date(f64[this.e${column} + i])`
     case 'int32':
