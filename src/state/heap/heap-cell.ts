@@ -11,6 +11,8 @@ import type { HeapBackend } from './heap-backend.ts'
 
 /** Entry object, its slot in the Map and the key. */
 const entryBytes = 120
+/** An empty table. */
+const tableBytes = 480
 
 export class HeapCell<V> implements StateCell<V> {
   readonly spec: StateSpec
@@ -188,13 +190,14 @@ export class HeapCell<V> implements StateCell<V> {
     this.tables.delete(table.namespace)
     this.#backend.forgetTable(this.spec, table)
     table.isDropped = true
-    this.#backend.account.release(table.count * entryBytes + table.valueBytes)
+    this.#backend.account.release(tableBytes + table.count * entryBytes + table.valueBytes)
     this.#context.invalidate()
   }
 
   #tableOf(namespace: Namespace): HeapTable {
     let table = this.tables.get(namespace)
     if (table === undefined) {
+      this.#backend.account.charge(tableBytes)
       table = new HeapTable(namespace, this.#backend.shardEntriesMax)
       this.tables.set(namespace, table)
     }

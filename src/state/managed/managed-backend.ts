@@ -128,37 +128,42 @@ export class ManagedBackend extends KeyedBackendBase {
       for (const tables of cell.namespaceTables.values()) {
         for (const [, partition] of tables.partitions()) {
           if (partition.written.length === 0) continue
-          partition.written = partition.written.filter((written) => written.checkpointId > checkpointId)
+          partition.forgetWritten(checkpointId)
         }
       }
     }
   }
 }
 
-/** Marks what the snapshot has to write; false where that is nothing. Bits of empty places do no harm. */
+/**
+ * Marks what the snapshot has to write; false where that is nothing. Bits of empty places do no harm. This is what a
+ * barrier waits for: a copy of the bits, into arrays that earlier snapshots have done with.
+ */
 function freezePartition(partition: Partition, checkpointId: number, isFull: boolean, tracks: boolean): boolean {
-  const { dirty, persisted } = partition
+  const { dirty } = partition
   const words = (partition.places + 31) >>> 5
-  const frozen = new Int32Array(words)
-  let isDirty = 0
-  if (dirty !== undefined) for (let i = 0; i < words; i++) isDirty |= dirty[i]!
-  if (isFull) frozen.fill(-1)
-  else {
-    frozen.set(dirty!)
-    for (const { bits } of partition.written) for (let i = 0; i < words; i++) frozen[i]! |= bits[i]!
+  const isDirty = dirty !== undefined && hasAny(dirty)
+  const isNeeded = isFull ? partition.liveCount > 0 : isDirty || partition.written.length > 0
+  let frozen: Int32Array | undefined
+  if (isNeeded) {
+    frozen = partition.takeScrap(words)
+    if (isFull) frozen.fill(-1)
+    else frozen.set(dirty!)
+    if (!isFull) for (const { bits } of partition.written) for (let i = 0; i < words; i++) frozen[i]! |= bits[i]!
   }
-  const isNeeded = isFull ? partition.liveCount > 0 : isDirty !== 0 || partition.written.length > 0
-  if (tracks) {
-    for (let i = 0; i < words; i++) persisted![i]! |= frozen[i]!
-    if (isDirty !== 0) {
-      partition.written.push({ checkpointId, bits: dirty! })
-      partition.dirty = new Int32Array(words)
-    }
+  if (tracks && isDirty) {
+    partition.written.push({ checkpointId, bits: dirty })
+    partition.dirty = partition.takeZeroed(words)
   }
-  if (!isNeeded) return false
+  if (frozen === undefined) return false
   partition.frozen = frozen
   partition.mode = Mode.Frozen
   return true
+}
+
+function hasAny(bits: Int32Array): boolean {
+  for (let i = 0; i < bits.length; i++) if (bits[i] !== 0) return true
+  return false
 }
 
 function takeGraves(cell: ManagedCell<unknown>, table: Graves['table'], graves: Graves[]): void {

@@ -206,6 +206,7 @@ export abstract class ManagedCell<V> implements LoadableCell<V>, ValueState<V> {
     if (frozen === undefined || (frozen[entry >>> 5]! & bit) === 0) return
     this.#backend.preserve(partition, entry)
     frozen[entry >>> 5]! &= ~bit
+    if (partition.persisted !== undefined) partition.persisted[entry >>> 5]! |= bit
   }
 
   /** Looks up a key that is no int32, or 0. */

@@ -13,7 +13,7 @@ import { keyGroupOf } from '../../data/key-groups.ts'
 import type { ClassTable } from './class-table.ts'
 import { hashAt, keyAt } from './key-words.ts'
 import type { ManagedCell } from './managed-cell.ts'
-import { Mode, type Partition } from './partition.ts'
+import type { Partition } from './partition.ts'
 
 /** A partition whose frozen entries are to be written, and whose they are. */
 export interface FrozenPartition {
@@ -48,6 +48,7 @@ export class ManagedSnapshot implements FrozenState {
   readonly #preserved: Map<ClassTable, BlockBuilder> = new Map()
   readonly #finished: Uint8Array[] = []
   readonly #onClose: () => void
+  #isWritten = false
 
   constructor(options: {
     readonly maxParallelism: number
@@ -99,13 +100,11 @@ export class ManagedSnapshot implements FrozenState {
     for (let i = 0; i < this.#partitions.length; i++) yield* this.#upserts(this.#partitions[i]!)
     yield* this.#finished
     for (const builder of this.#preserved.values()) if (builder.count > 0) yield builder.take()
+    this.#isWritten = true
   }
 
   close(): void {
-    for (const { partition } of this.#partitions) {
-      partition.frozen = undefined
-      if (partition.mode === Mode.Frozen) partition.mode = partition.dirty === undefined ? Mode.Untracked : Mode.Tracked
-    }
+    for (const { partition } of this.#partitions) partition.thaw(this.#isWritten)
     this.#onClose()
   }
 
@@ -131,6 +130,7 @@ export class ManagedSnapshot implements FrozenState {
       let bits = partition.frozen[word]!
       if (bits === 0) continue
       partition.frozen[word] = 0
+      if (partition.persisted !== undefined) partition.persisted[word]! |= bits
       while (bits !== 0) {
         const entry = word * 32 + 31 - Math.clz32(bits & -bits)
         bits &= bits - 1

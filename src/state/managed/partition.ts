@@ -49,6 +49,8 @@ const capacityMax = 1 << 22
 const tailMin = 4
 const tailPlaces = 64
 const arenaBytesMin = 256
+/** The partition, its table and their arrays as objects on the heap (measured: 860 with a small table's records). */
+const objectsBytes = 720
 
 /** A set of entries that an unconfirmed checkpoint has written. */
 export interface WrittenEntries {
@@ -90,6 +92,9 @@ export class Partition {
   #arenaDead = 0
   /** Number of entries when the multiplier was chosen. */
   #scrambledAt = 0
+  /** Arrays of bits to be used again: one of zeros, one of anything. */
+  #zeroed: Int32Array | undefined = undefined
+  #scrap: Int32Array | undefined = undefined
   #chargedBytes = 0
   readonly #account: StateAccount
 
@@ -106,7 +111,7 @@ export class Partition {
     this.multiplier = multiplier
     this.#account = account
     const arena = arenaBytes === undefined ? 0 : Math.max(arenaBytes, arenaBytesMin)
-    this.#charge(arena)
+    this.#charge(arena + objectsBytes)
     this.#allocate(capacityFor(entries), tailPlaces)
     this.objects = layout.fields === undefined ? filled(this.places) : undefined
     this.arena = arenaBytes === undefined ? undefined : newArena(arena)
@@ -248,6 +253,33 @@ export class Partition {
     this.mode = from.mode
     this.frozen = from.frozen === undefined ? undefined : this.#noBits()
     this.written = from.written.map(({ checkpointId }) => ({ checkpointId, bits: this.#noBits() }))
+  }
+
+  /** An array of so many zeros. */
+  takeZeroed(words: number): Int32Array {
+    const zeroed = this.#zeroed
+    this.#zeroed = undefined
+    return zeroed?.length === words ? zeroed : new Int32Array(words)
+  }
+
+  /** An array to be overwritten. */
+  takeScrap(words: number): Int32Array {
+    const scrap = this.#scrap
+    this.#scrap = undefined
+    return scrap?.length === words ? scrap : new Int32Array(words)
+  }
+
+  /** The checkpoints up to this one are complete. */
+  forgetWritten(checkpointId: number): void {
+    for (const written of this.written) if (written.checkpointId <= checkpointId) this.#scrap = written.bits
+    this.written = this.written.filter((written) => written.checkpointId > checkpointId)
+  }
+
+  /** The snapshot is done with this partition; `isWritten` where all of it has been written. */
+  thaw(isWritten: boolean): void {
+    if (isWritten) this.#zeroed = this.frozen
+    this.frozen = undefined
+    if (this.mode === Mode.Frozen) this.mode = this.dirty === undefined ? Mode.Untracked : Mode.Tracked
   }
 
   /** Gives the memory back; the content may still be read. */
