@@ -183,7 +183,7 @@ export class JobAttempt {
     await Promise.race([ended, this.#stopRequested])
     if (isEnded || (await isWithin(ended, cancelTimeoutMs))) return
     running.terminate()
-    await ended
+    await isWithin(ended, cancelTimeoutMs)
   }
 
   #resolveStop: () => void = () => {}

@@ -4,6 +4,7 @@
  */
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import { MillraceError } from '../common/errors.ts'
@@ -25,6 +26,8 @@ export interface RunningSlot {
 }
 
 const youngGenerationMb = 128
+/** How long the last report of a slot may take to arrive once its function has returned. */
+const lastWordMsMax = 10_000
 
 export class SlotPool {
   readonly #piscina: Piscina
@@ -44,9 +47,10 @@ export class SlotPool {
   }
 
   start(moduleUrl: string, deployment: SlotDeployment, onReport: (report: SlotReport) => void): RunningSlot {
+    const slot = deployment.slots[0]!
     const { port1, port2 } = new MessageChannel()
     let tellLastWord = (): void => {}
-    const lastWord = new Promise<void>((resolve) => (tellLastWord = resolve))
+    const lastWord = new Promise<boolean>((resolve) => (tellLastWord = () => resolve(true)))
     port1.on('message', (report: SlotReport) => {
       onReport(report)
       if (report.type === 'ended' || report.type === 'failed') tellLastWord()
@@ -59,12 +63,17 @@ export class SlotPool {
     const ended = run.then(
       async () => {
         // What the slot posted may still be on its way; its last word is `ended` or `failed`.
-        await lastWord
+        const hasCome = await Promise.race([lastWord, sleep(lastWordMsMax, false, { ref: false })])
         port1.close()
+        if (hasCome) return
+        throw new MillraceError(
+          'MR_RUNTIME_TIMEOUT',
+          `slot ${slot} ended, but did not say how within ${lastWordMsMax} ms`,
+        )
       },
       (error: unknown) => {
         port1.close()
-        throw workerFailure(error, deployment.slots[0]!)
+        throw workerFailure(error, slot)
       },
     )
     // The job master awaits it later; until then a rejection is not unhandled.

@@ -40,7 +40,7 @@ function combinerFor(edge: StreamEdge): (() => Operator) | undefined {
   const { body } = edge.target
   if (body.kind !== 'operator' || edge.partitioning.kind !== 'hash') return undefined
   // Where the edge is chained nothing travels; keys that are numbers are then found in state as fast as here. Others
-  // are not: words of a text in one slot, 4.0 s through state, 1.9 s through the combiner (13.6 M words, 43 k different).
+  // are not: words of a text in one slot (13.6 M, 43 k different) take 8.9 s of processor time through state, 7.2 s so.
   const isChained = edge.source.parallelism === 1 && edge.target.parallelism === 1
   if (isChained && isNumber(body.keyType?.dataType)) return undefined
   return body.createCombiner
