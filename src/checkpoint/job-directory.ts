@@ -2,7 +2,6 @@
  * A job directory: its registry, its lock and its folders. Opening checks that the directory belongs to this job and can
  * be written, and counts the epoch, durably, before anything else is done in it.
  */
-import { randomUUID } from 'node:crypto'
 import type { Clock } from '../common/clock.ts'
 import { errnoOf, parentOf, writeFileDurably } from '../common/durable-file.ts'
 import { codeOf, MillraceError } from '../common/errors.ts'
@@ -31,6 +30,8 @@ export interface OpenJobDirectoryOptions {
   readonly fresh?: boolean
   readonly fileSystem: FileSystem
   readonly clock: Clock
+  /** Names a new job. */
+  randomId(): string
   readonly processes?: ProcessTable
 }
 
@@ -138,7 +139,7 @@ function nextRecord(old: JobRecord | undefined, options: OpenJobDirectoryOptions
   return {
     formatVersion: checkpointFormatVersion,
     jobName,
-    jobId: old?.jobId ?? randomUUID().replaceAll('-', ''),
+    jobId: old?.jobId ?? options.randomId(),
     fingerprint,
     epoch: (old?.epoch ?? 0) + 1,
     createdMs: old?.createdMs ?? options.clock.nowMs(),

@@ -9,6 +9,7 @@
  */
 import { MillraceError } from '../common/errors.ts'
 import { failPoint } from '../common/fail-points.ts'
+import { sleep, systemTimers, type Timers } from '../common/timers.ts'
 import type { Committer, CommitRequest } from '../connectors/sink.ts'
 import type { CommittableBatch } from './checkpoint-metadata.ts'
 
@@ -16,7 +17,8 @@ export interface SinkCommitterOptions {
   readonly sinkName: string
   /** How often a failed commit is tried again: `sink.committer.retries`. */
   readonly retries: number
-  readonly sleep?: (ms: number) => Promise<void>
+  /** Default: the machine's. */
+  readonly timers?: Timers
 }
 
 /** Pause before the first retry; it doubles up to the longest. */
@@ -79,7 +81,8 @@ export class SinkCommitter<Committable = unknown> {
   async #commit(committables: readonly Committable[]): Promise<void> {
     let open = committables
     for (let tries = 0; open.length > 0; tries++) {
-      if (tries > 0) await (this.#options.sleep ?? sleep)(Math.min(backoffMsMax, backoffMsFirst * 2 ** (tries - 1)))
+      if (tries > 0)
+        await sleep(this.#options.timers ?? systemTimers, Math.min(backoffMsMax, backoffMsFirst * 2 ** (tries - 1)))
       const { left, cause } = await this.#try(open, tries)
       if (left.length > 0 && tries >= this.#options.retries) throw this.#failed(left, tries, cause)
       open = left
@@ -136,5 +139,3 @@ function printTransaction(committable: unknown): string {
   }
   return text.length > transactionPrintCharsMax ? `${text.slice(0, transactionPrintCharsMax)}…` : text
 }
-
-const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))

@@ -2,6 +2,7 @@
  * The contract of sinks (Flink's Sink V2): a writer in every subtask, and, where output is published at checkpoints, a
  * committer. A sink without a committer publishes as it writes (at least once), or at the end (`finish`).
  */
+import type { FileSystem } from '../common/file-system.ts'
 import type { Progress } from '../common/progress.ts'
 import type { OperatorContext } from '../operators/operator.ts'
 
@@ -16,6 +17,8 @@ export interface Sink<T, Committable = unknown, WriterState = unknown> {
     readonly parallelism: number
     readonly isRestored: boolean
     readonly checkpointsEnabled: boolean
+    /** Durable files. Default: the machine's. */
+    readonly fileSystem?: FileSystem
   }): void | Promise<void>
   /** Runs once in the coordinator after every subtask has finished: makes plain output visible as a whole. */
   commitJob?(): void | Promise<void>

@@ -3,39 +3,49 @@
  * one finishes or the restart strategy gives up, and publishes or removes the output. Thread: the coordinator's; carries
  * no records.
  */
-import { randomBytes, randomInt } from 'node:crypto'
 import { intervalTextDefault } from '../checkpoint/checkpoint-settings.ts'
-import { systemClock } from '../common/clock.ts'
 import { configOptions } from '../common/config-options.ts'
 import { Configuration } from '../common/configuration.ts'
+import { systemDoors } from '../common/doors.ts'
 import { codeOf, MillraceError } from '../common/errors.ts'
-import { prng } from '../common/prng.ts'
+import type { Timers } from '../common/timers.ts'
 import { executionGraph } from '../plan/execution-graph.ts'
 import type { JobGraph } from '../plan/job-graph.ts'
 import { translate } from '../plan/translate.ts'
 import { type AttemptOutcome, JobAttempt, type JobPlan } from './job-attempt.ts'
-import { JobCheckpoints, type RestorePoint } from './job-checkpoints.ts'
+import { type CheckpointDoors, JobCheckpoints, type RestorePoint } from './job-checkpoints.ts'
 import { JobControl } from './job-control.ts'
 import type { ExecuteJob, JobRequest, JobResult } from './job-execution.ts'
 import { JobSinks } from './job-sinks.ts'
 import { isRestartable, restartStrategy } from './restart-strategy.ts'
 import { SlotPool } from './slot-pool.ts'
+import type { Slots } from './slots.ts'
 import { enumerateSplits, type Splits, splitPools } from './splits.ts'
 
-export const executeJob: ExecuteJob = async (given) => {
+/** What surrounds the execution of jobs: the machine, or a simulation of one. */
+export interface JobDoors extends CheckpointDoors {
+  /** Undefined: the slots run in this thread, as one. */
+  openSlots(job: JobGraph, slotCount: number, request: JobRequest): Slots | undefined
+}
+
+export const executeJob: ExecuteJob = (request) => executeBehind({ ...systemDoors, openSlots: openPool }, request)
+
+export async function executeBehind(doors: JobDoors, given: JobRequest): Promise<JobResult> {
   const { request, job } = withCheckpointInterval(given, translate(given.definition.build(given)))
   const graph = executionGraph(job)
-  const checkpoints = await JobCheckpoints.open(job, request)
-  const jobId = checkpoints?.jobId ?? randomBytes(16).toString('hex')
+  const checkpoints = await JobCheckpoints.open(job, request, doors)
+  const jobId = checkpoints?.jobId ?? doors.randomId()
   const control = new JobControl(request.signal)
   const sinks = new JobSinks(job)
-  let pool: SlotPool | undefined
+  let pool: Slots | undefined
   try {
     const restore = await checkpoints?.restorePoint()
     const splits = await enumerateSplits(job, restore?.splitPools ?? {})
-    await sinks.prepare({ isRestored: restore !== undefined, checkpointsEnabled: checkpoints !== undefined })
-    pool = request.moduleUrl === undefined ? undefined : openPool(job, graph.slotCount)
-    const plan = { job, graph, jobId, request, pool, checkpoints, signal: control.signal }
+    const { fileSystem } = doors
+    const hasCheckpoints = checkpoints !== undefined
+    await sinks.prepare({ isRestored: restore !== undefined, checkpointsEnabled: hasCheckpoints, fileSystem })
+    pool = doors.openSlots(job, graph.slotCount, request)
+    const plan = { job, graph, jobId, request, pool, doors, checkpoints, signal: control.signal }
     request.onControl?.(control, { jobId, jobName: job.jobName })
     const outcome = await runAttempts(plan, control, { restore, splits })
     if (!outcome.isSuspended) await sinks.commit()
@@ -65,9 +75,10 @@ function withCheckpointInterval(request: JobRequest, job: JobGraph): { request: 
   return { request: settled, job: translate(request.definition.build(settled)) }
 }
 
-function openPool(job: JobGraph, slotCount: number): SlotPool {
+function openPool(job: JobGraph, slotCount: number, { moduleUrl }: JobRequest): SlotPool | undefined {
+  if (moduleUrl === undefined) return undefined
   const heapBytes = Configuration.of(job.configuration).get(configOptions.heapPerSlot)
-  return new SlotPool({ slotCount, heapPerSlotMb: Math.max(64, Math.floor(heapBytes / 2 ** 20)) })
+  return new SlotPool({ moduleUrl, slotCount, heapPerSlotMb: Math.max(64, Math.floor(heapBytes / 2 ** 20)) })
 }
 
 interface Beginning {
@@ -76,11 +87,8 @@ interface Beginning {
 }
 
 async function runAttempts(plan: JobPlan, control: JobControl, first: Beginning): Promise<AttemptOutcome> {
-  const { job, checkpoints } = plan
-  const strategy = restartStrategy(Configuration.of(job.configuration), checkpoints !== undefined, {
-    clock: systemClock,
-    prng: prng(randomInt(2 ** 32)),
-  })
+  const { job, checkpoints, doors } = plan
+  const strategy = restartStrategy(Configuration.of(job.configuration), checkpoints !== undefined, doors)
   let { restore, splits } = first
   for (let attempt = 0; ; attempt++) {
     const running = new JobAttempt(plan, { attempt, restore, splitPools: splitPools(job, splits) })
@@ -93,7 +101,7 @@ async function runAttempts(plan: JobPlan, control: JobControl, first: Beginning)
       const delayMs = strategy.afterFailure()
       if (delayMs === undefined) throw error
       running.report('RESTARTING')
-      await pause(delayMs, plan.signal)
+      await pause(doors.timers, delayMs, plan.signal)
       control.restarts++
       const latest = await checkpoints?.restorePoint()
       restore = latest ?? first.restore
@@ -103,13 +111,13 @@ async function runAttempts(plan: JobPlan, control: JobControl, first: Beginning)
 }
 
 /** MR_JOB_CANCELED where the job is cancelled meanwhile. */
-async function pause(delayMs: number, signal: AbortSignal): Promise<void> {
+async function pause(timers: Timers, delayMs: number, signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, delayMs)
+    const cancel = timers.after(delayMs, resolve)
     signal.addEventListener(
       'abort',
       () => {
-        clearTimeout(timer)
+        cancel()
         resolve()
       },
       { once: true },

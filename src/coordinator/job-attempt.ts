@@ -4,10 +4,11 @@
  */
 import type { CheckpointCoordinator } from '../checkpoint/checkpoint-coordinator.ts'
 import { subtaskKey } from '../checkpoint/messages.ts'
-import { systemClock } from '../common/clock.ts'
 import { configOptions } from '../common/config-options.ts'
 import { Configuration } from '../common/configuration.ts'
+import type { Doors } from '../common/doors.ts'
 import { MillraceError, fromPlain } from '../common/errors.ts'
+import { isWithin } from '../common/timers.ts'
 import { layOutExchange, ringDoorbell } from '../exchange/exchange.ts'
 import { allocateMetrics } from '../metrics/shared-metrics.ts'
 import type { ExecutionGraph } from '../plan/execution-graph.ts'
@@ -21,7 +22,7 @@ import { allocateAlignment } from '../runtime/watermark-alignment.ts'
 import type { AttemptCheckpoints, JobCheckpoints, RestorePoint } from './job-checkpoints.ts'
 import type { JobRequest, JobStatus, VertexReport } from './job-execution.ts'
 import { ProgressTracker } from './progress-tracker.ts'
-import type { RunningSlot, SlotPool } from './slot-pool.ts'
+import type { RunningSlot, Slots } from './slots.ts'
 
 /** What stays the same over the attempts of a job. */
 export interface JobPlan {
@@ -30,7 +31,8 @@ export interface JobPlan {
   readonly jobId: string
   readonly request: JobRequest
   /** Absent: local mode. */
-  readonly pool: SlotPool | undefined
+  readonly pool: Slots | undefined
+  readonly doors: Doors
   /** Aborted where the job is cancelled. */
   readonly signal: AbortSignal
   /** Undefined where the job takes no checkpoints. */
@@ -60,7 +62,7 @@ export class JobAttempt {
   readonly #deployment: SlotDeployment
   readonly #tracker: ProgressTracker
   readonly #controls: readonly ControlWords[]
-  readonly #startedMs = performance.now()
+  readonly #startedMs: number
   /** When the first slot's loop began. */
   #runningMs: number | undefined
   readonly #checkpoints: AttemptCheckpoints | undefined
@@ -74,6 +76,7 @@ export class JobAttempt {
     const { job, graph, request } = plan
     const configuration = Configuration.of(job.configuration)
     this.#plan = plan
+    this.#startedMs = plan.doors.clock.monotonicMs()
     this.#deployment = {
       jobId: plan.jobId,
       slots: Array.from({ length: graph.slotCount }, (_, slot) => slot),
@@ -133,7 +136,7 @@ export class JobAttempt {
     }
     if (this.#isCancelled) throw new MillraceError('MR_JOB_CANCELED', cancelReason)
     if (this.#failure !== undefined) throw this.#failure
-    const nowMs = performance.now()
+    const nowMs = this.#plan.doors.clock.monotonicMs()
     return {
       isSuspended: this.#isSuspended,
       netRuntimeMs: nowMs - (this.#runningMs ?? this.#startedMs),
@@ -147,28 +150,28 @@ export class JobAttempt {
     for (const slot of this.#deployment.slots) this.#sendTo[slot] = (command) => void commands.push(command)
     const port = { post: (report: SlotReport) => this.#takeReport(report), receive: () => commands.shift() }
     try {
-      await runSlot(this.#deployment, this.#plan.job, port, { clock: systemClock, mayBlock: false })
+      await runSlot(this.#deployment, this.#plan.job, port, { doors: this.#plan.doors, mayBlock: false })
     } catch (error) {
       this.#fail(error as Error)
     }
   }
 
-  async #runInWorkers(pool: SlotPool): Promise<void> {
+  async #runInWorkers(pool: Slots): Promise<void> {
     const configuration = Configuration.of(this.#plan.job.configuration)
     const startTimeoutMs = configuration.get(configOptions.slotStartTimeout)
     const cancelTimeoutMs = configuration.get(configOptions.cancellationTimeout)
-    const moduleUrl = this.#plan.request.moduleUrl!
+    const { timers } = this.#plan.doors
     await Promise.all(
       this.#deployment.slots.map(async (slot) => {
         let markAlive = (): void => {}
         const alive = new Promise<void>((resolve) => (markAlive = resolve))
-        const running = pool.start(moduleUrl, { ...this.#deployment, slots: [slot] }, (report) => {
+        const running = pool.start({ ...this.#deployment, slots: [slot] }, (report) => {
           if (report.type === 'hello') markAlive()
           this.#takeReport(report)
         })
-        this.#sendTo[slot] = (command) => running.port.postMessage(command)
+        this.#sendTo[slot] = (command) => running.send(command)
         const ended = running.ended.catch((error: unknown) => this.#fail(error as Error))
-        if (!(await isWithin(Promise.race([alive, ended]), startTimeoutMs))) {
+        if (!(await isWithin(timers, Promise.race([alive, ended]), startTimeoutMs))) {
           this.#fail(new MillraceError('MR_RUNTIME_TIMEOUT', `slot ${slot} did not start within ${startTimeoutMs} ms`))
         }
         await this.#awaitEnd(running, ended, cancelTimeoutMs)
@@ -181,9 +184,10 @@ export class JobAttempt {
     let isEnded = false
     void ended.then(() => (isEnded = true))
     await Promise.race([ended, this.#stopRequested])
-    if (isEnded || (await isWithin(ended, cancelTimeoutMs))) return
+    const { timers } = this.#plan.doors
+    if (isEnded || (await isWithin(timers, ended, cancelTimeoutMs))) return
     running.terminate()
-    await isWithin(ended, cancelTimeoutMs)
+    await isWithin(timers, ended, cancelTimeoutMs)
   }
 
   #resolveStop: () => void = () => {}
@@ -202,7 +206,7 @@ export class JobAttempt {
       case 'checkpoint':
         return this.#checkpoints?.take(report.report)
       case 'running':
-        this.#runningMs ??= performance.now()
+        this.#runningMs ??= this.#plan.doors.clock.monotonicMs()
         this.#runningSlots++
         if (this.#plan.pool === undefined || this.#runningSlots === this.#deployment.slots.length)
           this.#checkpoints?.start()
@@ -254,7 +258,7 @@ export class JobAttempt {
 
   /** Tells the request's listener where the job stands. */
   report(status: JobStatus): void {
-    const nowMs = performance.now()
+    const nowMs = this.#plan.doors.clock.monotonicMs()
     this.#plan.request.onProgress?.({
       jobName: this.#plan.job.jobName,
       jobId: this.#plan.jobId,
@@ -271,15 +275,5 @@ export class JobAttempt {
     const timer = setInterval(() => this.report('RUNNING'), progressIntervalMs)
     timer.unref()
     return () => clearInterval(timer)
-  }
-}
-
-async function isWithin(promise: Promise<unknown>, timeoutMs: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined
-  const timeout = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), timeoutMs)))
-  try {
-    return await Promise.race([promise.then(() => true), timeout])
-  } finally {
-    clearTimeout(timer)
   }
 }

@@ -13,10 +13,10 @@ import { type CheckpointSettings, checkpointSettings } from '../checkpoint/check
 import { CheckpointStore } from '../checkpoint/checkpoint-store.ts'
 import type { CheckpointReport } from '../checkpoint/messages.ts'
 import type { CheckpointLocation } from '../checkpoint/snapshot-files.ts'
-import { systemClock } from '../common/clock.ts'
+import type { ProcessTable } from '../checkpoint/job-directory-lock.ts'
+import type { Doors } from '../common/doors.ts'
 import { configOptions } from '../common/config-options.ts'
 import { Configuration } from '../common/configuration.ts'
-import { nodeFileSystem } from '../common/file-system.ts'
 import type { JobGraph } from '../plan/job-graph.ts'
 import type { JobRequest } from './job-execution.ts'
 
@@ -25,17 +25,23 @@ export interface RestorePoint extends RestoreAssignment {
   readonly checkpointId: number
 }
 
+export interface CheckpointDoors extends Doors {
+  /** Default: the machine's. */
+  readonly processes?: ProcessTable
+}
+
 export class JobCheckpoints {
   readonly history: CheckpointHistory = new CheckpointHistory()
   readonly settings: CheckpointSettings
   /** Whether the checkpoints outlive the process: a later run can go on from them. */
   readonly isPersistent: boolean
+  readonly #doors: CheckpointDoors
   readonly #store: CheckpointStore
   readonly #plan: CheckpointPlan
   readonly #configuration: Configuration
 
   /** Undefined where the job takes no checkpoints and starts from none. Errors: those of the job directory. */
-  static async open(job: JobGraph, request: JobRequest): Promise<JobCheckpoints | undefined> {
+  static async open(job: JobGraph, request: JobRequest, doors: CheckpointDoors): Promise<JobCheckpoints | undefined> {
     const configuration = Configuration.of(job.configuration)
     const from = request.from ?? configuration.get(configOptions.recoveryPath)
     const jobDir = request.jobDir ?? configuration.get(configOptions.checkpointDir)
@@ -49,11 +55,10 @@ export class JobCheckpoints {
         jobName: job.jobName,
         fingerprint: job.fingerprint,
         fresh: request.fresh,
-        fileSystem: nodeFileSystem,
-        clock: systemClock,
+        ...doors,
         numRetained: settings.numRetained,
       })
-      const checkpoints = new JobCheckpoints(store, job, settings, isPersistent)
+      const checkpoints = new JobCheckpoints(store, job, doors, { settings, isPersistent })
       if (from !== undefined) await checkpoints.#import(resolve(from))
       return checkpoints
     } catch (error) {
@@ -62,7 +67,13 @@ export class JobCheckpoints {
     }
   }
 
-  private constructor(store: CheckpointStore, job: JobGraph, settings: CheckpointSettings, isPersistent: boolean) {
+  private constructor(
+    store: CheckpointStore,
+    job: JobGraph,
+    doors: CheckpointDoors,
+    { settings, isPersistent }: Pick<JobCheckpoints, 'settings' | 'isPersistent'>,
+  ) {
+    this.#doors = doors
     this.#store = store
     this.#plan = checkpointPlan(job)
     this.#configuration = Configuration.of(job.configuration)
@@ -99,7 +110,8 @@ export class JobCheckpoints {
       settings: this.settings,
       plan: this.#plan,
       store: this.#store,
-      clock: systemClock,
+      clock: this.#doors.clock,
+      timers: this.#doors.timers,
       history: this.history,
       ...parts,
     })
@@ -121,13 +133,17 @@ export class JobCheckpoints {
   }
 }
 
+type AttemptCheckpointsOptions = Omit<CheckpointCoordinatorOptions, 'changed'> & Pick<Doors, 'timers'>
+
 /** Drives the coordinator of one attempt by timers. */
 export class AttemptCheckpoints {
   readonly coordinator: CheckpointCoordinator
-  #timer: NodeJS.Timeout | undefined
+  readonly #options: AttemptCheckpointsOptions
+  #cancelTimer: () => void = () => {}
   #isClosed = false
 
-  constructor(options: Omit<CheckpointCoordinatorOptions, 'changed'>) {
+  constructor(options: AttemptCheckpointsOptions) {
+    this.#options = options
     this.coordinator = new CheckpointCoordinator({ ...options, changed: () => this.#schedule() })
   }
 
@@ -143,16 +159,17 @@ export class AttemptCheckpoints {
   /** Resolves once nothing is written any more. */
   async close(): Promise<void> {
     this.#isClosed = true
-    clearTimeout(this.#timer)
+    this.#cancelTimer()
     await this.coordinator.close()
   }
 
   #schedule(): void {
-    clearTimeout(this.#timer)
+    this.#cancelTimer()
     const nextMs = this.coordinator.nextTickMs()
     if (this.#isClosed || nextMs === Number.POSITIVE_INFINITY) return
+    const { clock, timers } = this.#options
     // Node's longest timer is 2^31 ms.
-    const delayMs = Math.min(2 ** 30, Math.max(0, nextMs - systemClock.monotonicMs()))
-    this.#timer = setTimeout(() => this.coordinator.tick(), delayMs)
+    const delayMs = Math.min(2 ** 30, Math.max(0, nextMs - clock.monotonicMs()))
+    this.#cancelTimer = timers.after(delayMs, () => this.coordinator.tick())
   }
 }

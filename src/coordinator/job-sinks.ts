@@ -1,11 +1,13 @@
 /** What sinks do once per job, in the coordinator: check the target before, publish or remove after. Cold. */
 import { asMillraceError, codeOf, MillraceError } from '../common/errors.ts'
+import type { FileSystem } from '../common/file-system.ts'
 import type { Sink } from '../connectors/sink.ts'
 import type { JobGraph } from '../plan/job-graph.ts'
 
 export interface SinkPreparation {
   readonly isRestored: boolean
   readonly checkpointsEnabled: boolean
+  readonly fileSystem: FileSystem
 }
 
 interface PlacedSink {
@@ -23,10 +25,10 @@ export class JobSinks {
     )
   }
 
-  async prepare({ isRestored, checkpointsEnabled }: SinkPreparation): Promise<void> {
+  async prepare(preparation: SinkPreparation): Promise<void> {
     try {
       for (const placed of this.#sinks) {
-        await placed.sink.prepare?.({ parallelism: placed.parallelism, isRestored, checkpointsEnabled })
+        await placed.sink.prepare?.({ parallelism: placed.parallelism, ...preparation })
         this.#prepared.push(placed)
       }
     } catch (error) {

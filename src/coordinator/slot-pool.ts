@@ -5,34 +5,30 @@
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import { MessageChannel } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import { MillraceError } from '../common/errors.ts'
 import type { SlotDeployment, SlotReport } from '../runtime/deployment.ts'
+import type { RunningSlot, Slots } from './slots.ts'
 
 export interface SlotPoolOptions {
+  /** Of the job's module, which every slot imports. */
+  readonly moduleUrl: string
   readonly slotCount: number
   /** V8 heap limit of a slot, in MiB. */
   readonly heapPerSlotMb: number
-}
-
-/** A running slot, as the coordinator sees it. */
-export interface RunningSlot {
-  readonly port: MessagePort
-  /** Resolves when the slot's function has returned; rejects where the thread died. */
-  readonly ended: Promise<void>
-  /** Ends the thread, whatever it is doing. */
-  terminate(): void
 }
 
 const youngGenerationMb = 128
 /** How long the last report of a slot may take to arrive once its function has returned. */
 const lastWordMsMax = 10_000
 
-export class SlotPool {
+export class SlotPool implements Slots {
   readonly #piscina: Piscina
+  readonly #moduleUrl: string
 
-  constructor({ slotCount, heapPerSlotMb }: SlotPoolOptions) {
+  constructor({ moduleUrl, slotCount, heapPerSlotMb }: SlotPoolOptions) {
+    this.#moduleUrl = moduleUrl
     this.#piscina = new Piscina({
       filename: workerUrl(),
       minThreads: slotCount,
@@ -46,7 +42,7 @@ export class SlotPool {
     this.#piscina.on('error', () => {})
   }
 
-  start(moduleUrl: string, deployment: SlotDeployment, onReport: (report: SlotReport) => void): RunningSlot {
+  start(deployment: SlotDeployment, onReport: (report: SlotReport) => void): RunningSlot {
     const slot = deployment.slots[0]!
     const { port1, port2 } = new MessageChannel()
     let tellLastWord = (): void => {}
@@ -57,7 +53,7 @@ export class SlotPool {
     })
     const abort = new AbortController()
     const run = this.#piscina.run(
-      { moduleUrl, deployment, port: port2 },
+      { moduleUrl: this.#moduleUrl, deployment, port: port2 },
       { transferList: [port2], signal: abort.signal },
     ) as Promise<void>
     const ended = run.then(
@@ -78,7 +74,7 @@ export class SlotPool {
     )
     // The job master awaits it later; until then a rejection is not unhandled.
     ended.catch(() => {})
-    return { port: port1, ended, terminate: () => abort.abort() }
+    return { send: (command) => port1.postMessage(command), ended, terminate: () => abort.abort() }
   }
 
   async close(): Promise<void> {

@@ -16,8 +16,10 @@
  * 4. close is called exactly once after setup, on success, failure and cancellation; it throws nothing.
  */
 import type { Clock } from '../common/clock.ts'
+import type { FileSystem } from '../common/file-system.ts'
 import type { Prng } from '../common/prng.ts'
 import type { Progress } from '../common/progress.ts'
+import type { Timers } from '../common/timers.ts'
 import type { MetricGroup } from '../metrics/metric-group.ts'
 import type { KeyedStateBackend } from '../state/keyed-state-backend.ts'
 import type { OperatorStateStore } from '../state/operator-state.ts'
@@ -76,6 +78,10 @@ export interface OperatorContext {
   readonly task: TaskInfo
   readonly clock: Clock
   readonly prng: Prng
+  /** How to wait. Default: the machine's timers. */
+  readonly timers?: Timers
+  /** Durable files. Default: the machine's. */
+  readonly fileSystem?: FileSystem
   readonly metrics: MetricGroup
   readonly accumulators: Accumulators
   readonly record: RecordCell

@@ -2,7 +2,7 @@
  * What surrounds an operator in its task: the context it sees, and the state it owns, with snapshot and restore. One
  * home per operator of the chain; the home is the owner that closes the state. Cold but for the context's getters.
  */
-import type { Clock } from '../common/clock.ts'
+import type { Doors } from '../common/doors.ts'
 import { localStateDirectory } from '../checkpoint/checkpoint-layout.ts'
 import { Configuration } from '../common/configuration.ts'
 import { configOptions } from '../common/config-options.ts'
@@ -31,7 +31,7 @@ import type { Mailbox } from './task.ts'
 export interface OperatorHomesParts {
   readonly deployment: SlotDeployment
   readonly job: JobGraph
-  readonly clock: Clock
+  readonly doors: Doors
   readonly holds: AsyncHolds
   readonly vertex: JobVertex
   readonly subtaskIndex: number
@@ -70,7 +70,9 @@ export class OperatorHome {
         maxParallelism: vertex.maxParallelism,
         attempt: deployment.attempt,
       },
-      clock: parts.clock,
+      clock: parts.doors.clock,
+      timers: parts.doors.timers,
+      fileSystem: parts.doors.fileSystem,
       prng: prng(subtaskIndex * 0x9e3779b1 + node.id),
       metrics: parts.metrics.group(this.operatorId, node.name, subtaskIndex),
       accumulators: parts.accumulators,
@@ -152,13 +154,13 @@ function createKeyedState(
   parts: OperatorHomesParts,
   configuration: Configuration,
 ): KeyedStateBackend {
-  const { vertex, subtaskIndex, clock, holds, deployment } = parts
+  const { vertex, subtaskIndex, doors, holds, deployment } = parts
   const { checkpointing } = deployment
   return createKeyedStateBackend(configuration.get(configOptions.stateBackend), {
     keyGroupRange: keyGroupRangeOf(subtaskIndex, vertex.parallelism, vertex.maxParallelism),
     maxParallelism: vertex.maxParallelism,
     keyType: node.body.kind === 'operator' ? node.body.keyType : undefined,
-    clock,
+    clock: doors.clock,
     budget: parts.stateBudget,
     localDirectory:
       configuration.get(configOptions.rocksdbLocalDir) ??

@@ -11,6 +11,7 @@ import type { CommittableBatch, OperatorSnapshot } from '../checkpoint/checkpoin
 import { SinkCommitter } from '../checkpoint/sink-committer.ts'
 import { configOptions } from '../common/config-options.ts'
 import { Progress } from '../common/progress.ts'
+import { systemTimers } from '../common/timers.ts'
 import type { Sink, SinkWriter } from '../connectors/sink.ts'
 import type { Operator, OperatorContext, RecordCell } from '../operators/operator.ts'
 
@@ -47,7 +48,11 @@ export class SinkOperator implements Operator<unknown, never> {
     const retries = Number(
       context.configuration.get(configOptions.committerRetries.key) ?? configOptions.committerRetries.defaultValue,
     )
-    this.#committer = new SinkCommitter(committer, { sinkName: this.sink.name, retries })
+    this.#committer = new SinkCommitter(committer, {
+      sinkName: this.sink.name,
+      retries,
+      timers: context.timers ?? systemTimers,
+    })
   }
 
   /** Called before `open` where the job was restored. */

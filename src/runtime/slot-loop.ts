@@ -10,6 +10,7 @@
 import type { Clock } from '../common/clock.ts'
 import { MillraceError } from '../common/errors.ts'
 import { Progress } from '../common/progress.ts'
+import type { Timers } from '../common/timers.ts'
 import { taskMetric } from '../metrics/shared-metrics.ts'
 import type { Task } from './task.ts'
 
@@ -26,6 +27,7 @@ export interface SlotDoorbell {
 
 export interface SlotLoopOptions {
   readonly clock: Clock
+  readonly timers: Timers
   readonly doorbell: SlotDoorbell
   /** Local mode: the thread belongs to the caller and is never blocked. */
   readonly mayBlock: boolean
@@ -104,13 +106,13 @@ export class SlotLoop {
   /** Runs until every task is done. Throws what a task throws, and MR_JOB_CANCELED. */
   async run(): Promise<void> {
     const options = this.#options
-    this.#sinceMs.fill(performance.now())
+    this.#sinceMs.fill(options.clock.monotonicMs())
     let idlePasses = 0
     for (;;) {
       const outcome = this.#pass()
       if (options.isCancelRequested()) throw new MillraceError('MR_JOB_CANCELED', 'the job was cancelled')
       options.takeCommands()
-      const nowMs = performance.now()
+      const nowMs = options.clock.monotonicMs()
       if (nowMs - this.#lastMetricsMs >= metricsIntervalMs) this.#publishMetrics(nowMs)
       if (outcome === Progress.Done) break
       if (outcome === Progress.Working) {
@@ -123,7 +125,7 @@ export class SlotLoop {
       if (++idlePasses < idlePassesBeforeSleep && this.#holds.count === 0 && options.mayBlock) continue
       await this.#sleep()
     }
-    this.#publishMetrics(performance.now())
+    this.#publishMetrics(options.clock.monotonicMs())
   }
 
   /** Steps every task once. */
@@ -154,7 +156,7 @@ export class SlotLoop {
   }
 
   #changeState(task: number, state: number): void {
-    const nowMs = performance.now()
+    const nowMs = this.#options.clock.monotonicMs()
     this.#chargeTime(task, nowMs)
     this.#states[task] = state
   }
@@ -198,8 +200,8 @@ export class SlotLoop {
   }
 
   async #turnEventLoop(): Promise<void> {
-    await new Promise<void>((resolve) => setImmediate(resolve))
-    this.#lastTurnMs = performance.now()
+    await this.#options.timers.turn()
+    this.#lastTurnMs = this.#options.clock.monotonicMs()
   }
 
   async #sleep(): Promise<void> {
@@ -218,12 +220,13 @@ export class SlotLoop {
 
   async #sleepInEventLoop(timeoutMs: number): Promise<void> {
     // waitAsync alone does not keep the event loop alive, and I/O comes between: one turn first.
+    const { timers, doorbell, clock } = this.#options
     const woken = this.#holds.nextWake()
-    let timer: NodeJS.Timeout | undefined
-    const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs)))
-    await Promise.race([woken, timeout, this.#options.doorbell.sleepAsync(timeoutMs + 1)])
-    clearTimeout(timer)
-    this.#lastTurnMs = performance.now()
+    let cancel = (): void => {}
+    const timeout = new Promise<void>((resolve) => (cancel = timers.after(timeoutMs, resolve)))
+    await Promise.race([woken, timeout, doorbell.sleepAsync(timeoutMs + 1)])
+    cancel()
+    this.#lastTurnMs = clock.monotonicMs()
   }
 
   #sleepTimeoutMs(): number {

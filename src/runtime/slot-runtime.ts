@@ -2,7 +2,7 @@
  * A slot's runtime: builds the tasks of a deployment, opens them, runs their loop, and closes everything whatever
  * happened. The same in a worker and in local mode. Cold but for the loop it starts.
  */
-import type { Clock } from '../common/clock.ts'
+import type { Doors } from '../common/doors.ts'
 import { bufferTimeoutMs } from '../plan/buffer-timeout.ts'
 import { asMillraceError } from '../common/errors.ts'
 import { type Exchange, openExchange } from '../exchange/exchange.ts'
@@ -21,7 +21,7 @@ export interface SlotPort {
 }
 
 export interface SlotRuntimeOptions {
-  readonly clock: Clock
+  readonly doors: Doors
   readonly mayBlock: boolean
 }
 
@@ -33,7 +33,7 @@ export async function runSlot(
 ): Promise<void> {
   const holds = new AsyncHolds()
   const exchange = openExchange(deployment.exchange, deployment.slots)
-  const factory = new TaskFactory({ deployment, job, port, exchange, holds, clock: options.clock })
+  const factory = new TaskFactory({ deployment, job, port, exchange, holds, doors: options.doors })
   const tasks: Task[] = []
   try {
     await openTasks(factory, tasks)
@@ -82,7 +82,7 @@ function loopOf(
   holds: AsyncHolds,
   exchange: Exchange,
   port: SlotPort,
-  { clock, mayBlock }: SlotRuntimeOptions,
+  { doors, mayBlock }: SlotRuntimeOptions,
 ): SlotLoop {
   const slot = deployment.slots[0]!
   const control = new ControlWords(deployment.control, slot)
@@ -92,7 +92,8 @@ function loopOf(
     else taskOf.get(`${command.to.vertexIndex}:${command.to.subtaskIndex}`)?.barriers?.take(command.command)
   }
   return new SlotLoop(tasks, holds, {
-    clock,
+    clock: doors.clock,
+    timers: doors.timers,
     mayBlock,
     doorbell: exchange.doorbell,
     bufferTimeoutMs: bufferTimeoutMs(job),

@@ -3,7 +3,7 @@
  * coordinator, refuses a difference, and runs its tasks. Thread: a slot's.
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
-import { systemClock } from '../common/clock.ts'
+import { systemDoors } from '../common/doors.ts'
 import { toPlain } from '../common/errors.ts'
 import { loadJobModule } from '../plan/load-job-module.ts'
 import { checkSamePlan } from '../plan/plan-description.ts'
@@ -32,7 +32,7 @@ export default async function slotWorker({ moduleUrl, deployment, port }: SlotAs
         post: (report) => port.postMessage(report),
         receive: () => receiveMessageOnPort(port)?.message as SlotCommand | undefined,
       },
-      { clock: systemClock, mayBlock: true },
+      { doors: systemDoors, mayBlock: true },
     )
     port.postMessage({ type: 'ended', slot })
   } catch (error) {

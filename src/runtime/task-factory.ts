@@ -1,9 +1,8 @@
 /** Makes the tasks of a slot from its deployment and the job graph that the slot has built. Cold. */
-import type { Clock } from '../common/clock.ts'
+import type { Doors } from '../common/doors.ts'
 import { openSnapshotSink, openSnapshotSource } from '../checkpoint/snapshot-files.ts'
 import { configOptions } from '../common/config-options.ts'
 import { Configuration } from '../common/configuration.ts'
-import { nodeFileSystem } from '../common/file-system.ts'
 import { noTimestamp } from '../common/limits.ts'
 import type { TypeInformation } from '../data/types.ts'
 import { openEdgeWriter } from '../exchange/edge-writer.ts'
@@ -38,7 +37,7 @@ export interface TaskFactoryParts {
   readonly port: SlotPort
   readonly exchange: Exchange
   readonly holds: AsyncHolds
-  readonly clock: Clock
+  readonly doors: Doors
 }
 
 export interface CreatedTask {
@@ -68,7 +67,7 @@ export class TaskFactory {
   }
 
   create(subtask: Subtask): CreatedTask {
-    const { job, exchange, holds, clock } = this.#parts
+    const { job, exchange, holds, doors } = this.#parts
     const vertex = job.vertices[subtask.vertexIndex]!
     const { subtaskIndex } = subtask
     const record: RecordCell = { timestampMs: noTimestamp }
@@ -113,7 +112,7 @@ export class TaskFactory {
       alignment: this.#alignmentOf(vertex, subtask, operators, homes),
       outputs: [...outputs.values()],
       metrics,
-      clock,
+      clock: doors.clock,
       mailbox,
       homes: vertex.nodes.map((node) => homes.ofNode(node)),
     })
@@ -121,7 +120,7 @@ export class TaskFactory {
     this.#takeCheckpoints(task, homes)
     const restore = this.#parts.deployment.restore[subtaskKey(subtask)]
     const open = async (): Promise<void> => {
-      const from = restore && openSnapshotSource(restore.directory, nodeFileSystem)
+      const from = restore && openSnapshotSource(restore.directory, doors.fileSystem)
       for (const home of homes.all()) {
         const restored = restore?.operators[home.operatorId]
         if (restored !== undefined) await home.restore(restored, from!)
@@ -146,14 +145,14 @@ export class TaskFactory {
   }
 
   #takeCheckpoints(task: Task, homes: OperatorHomes): void {
-    const { deployment, clock, holds, port } = this.#parts
+    const { deployment, doors, holds, port } = this.#parts
     const { checkpointing } = deployment
     if (checkpointing === undefined) return
     task.lingers = true
     task.barriers = new TaskCheckpoints({
       task,
       homes: homes.all(),
-      clock,
+      clock: doors.clock,
       holds,
       report: (report) => port.post({ type: 'checkpoint', report }),
       openSink: (checkpointId, operatorId) =>
@@ -162,7 +161,7 @@ export class TaskFactory {
           checkpointId,
           operatorId,
           subtaskIndex: task.subtask,
-          fileSystem: nodeFileSystem,
+          fileSystem: doors.fileSystem,
         }),
     })
   }
@@ -188,7 +187,7 @@ export class TaskFactory {
   ): WatermarkAlignment | undefined {
     const params = alignmentParamsOf(vertex)
     if (params === undefined) return undefined
-    const { deployment, job, clock } = this.#parts
+    const { deployment, job, doors } = this.#parts
     const head = vertex.nodes[0]!
     return new WatermarkAlignment({
       params,
@@ -196,7 +195,7 @@ export class TaskFactory {
       position: this.#positionOf(subtask),
       members: alignmentMembers(job, deployment.executionGraph, params.group),
       source: operators.get(head.id) as TimestampsAndWatermarksOperator<unknown>,
-      clock,
+      clock: doors.clock,
       drift: homes.ofNode(head).context.metrics.gauge('watermarkAlignmentDrift'),
     })
   }

@@ -292,9 +292,9 @@ export class Task {
     if (this.isSuspended || this.#alignment?.mustWait() === true) return Progress.Idle
     const { cells } = this.metrics
     const before = cells[taskMetric.numRecordsIn]!
-    const startedMs = performance.now()
+    const startedMs = this.#clock.monotonicMs()
     const progress = source.poll(this.chain.sourceOutput, this.#budget.records)
-    this.#budget.took(cells[taskMetric.numRecordsIn]! - before, performance.now() - startedMs)
+    this.#budget.took(cells[taskMetric.numRecordsIn]! - before, this.#clock.monotonicMs() - startedMs)
     if (progress === Progress.Done) {
       this.chain.endOfBatch()
       this.#alignment?.leave()
@@ -330,9 +330,9 @@ export class Task {
     const batch = this.#batch!
     const from = this.#batchPosition
     const to = Math.min(batch.count, from + this.#budget.records)
-    const startedMs = performance.now()
+    const startedMs = this.#clock.monotonicMs()
     this.#batchPosition = this.chain.processBatch(this.gate!.channel.input, batch, from, to)
-    this.#budget.took(this.#batchPosition - from, performance.now() - startedMs)
+    this.#budget.took(this.#batchPosition - from, this.#clock.monotonicMs() - startedMs)
     if (this.#batchPosition < batch.count) return Progress.Working
     this.#batch = undefined
     this.chain.endOfBatch()

@@ -30,6 +30,7 @@ export function openStore(
     fileSystem,
     clock: { nowMs: () => 1_000, monotonicMs: () => 0 },
     processes: processTable(pid),
+    randomId: () => '1'.repeat(32),
     numRetained: 1,
     ...options,
   })

@@ -38,7 +38,7 @@ export interface FileSinkOptions<T> {
    * Default: MR_SINK_EXISTS.
    */
   readonly overwrite?: boolean
-  /** Where files of the exactly-once mode are kept. Default: the machine's. For tests and simulation. */
+  /** Where files of the exactly-once mode are kept. Default: where the job's are, the machine's. For tests. */
   readonly fileSystem?: FileSystem
 }
 
@@ -62,30 +62,35 @@ export function fileSink<T>(
     throw new MillraceError('MR_CONFIG_INVALID_VALUE', 'partPrefix and partSuffix must form visible file names')
   }
   const path = resolve(directory)
-  const fileSystem = options.fileSystem ?? nodeFileSystem
   const plain = new PlainOutput(path)
   const buckets = options.buckets ?? noBuckets
   const rolling = rollingPolicy(options.rolling)
   let isExactlyOnce = false
+  /** The coordinator's, once it has prepared the sink. */
+  let prepared: FileSystem | undefined
+  const fileSystemOf = ({ fileSystem }: { readonly fileSystem?: FileSystem | undefined }): FileSystem =>
+    options.fileSystem ?? fileSystem ?? nodeFileSystem
   return {
     name: `fileSink(${directory})`,
     createWriter(context) {
       const encoder = rowEncoder<T>(options.format ?? 'text', options)
       if (hasCheckpoints(context)) {
+        const fileSystem = fileSystemOf(context)
         return new ExactlyOnceWriter({ fileSystem, directory: path, naming, encoder, buckets, rolling }, context)
       }
       const rollBytes = options.rolling?.bytesMax ?? Number.POSITIVE_INFINITY
       return new PlainWriter(plain.staging(), { encoder, buckets, rollBytes, naming }, context)
     },
-    createCommitter: () => new PartCommitter(fileSystem),
-    prepare({ checkpointsEnabled, isRestored }) {
+    createCommitter: (context) => new PartCommitter(fileSystemOf(context)),
+    prepare({ checkpointsEnabled, isRestored, fileSystem }) {
       isExactlyOnce = checkpointsEnabled
       const overwrite = options.overwrite ?? false
       if (!isExactlyOnce) return plain.prepare(overwrite)
-      return prepareExactlyOnce(fileSystem, path, naming, { isRestored, overwrite })
+      prepared = fileSystemOf({ fileSystem })
+      return prepareExactlyOnce(prepared, path, naming, { isRestored, overwrite })
     },
-    commitJob: () => (isExactlyOnce ? removeLeavings(fileSystem, path, naming) : plain.publish()),
-    abortJob: () => (isExactlyOnce ? abandonOutput(fileSystem, path, naming) : plain.discard()),
+    commitJob: () => (isExactlyOnce ? removeLeavings(prepared!, path, naming) : plain.publish()),
+    abortJob: () => (isExactlyOnce ? abandonOutput(prepared!, path, naming) : plain.discard()),
   }
 }
 

@@ -1,11 +1,19 @@
 import { expect, test } from 'vitest'
 import { SinkCommitter } from '../../../src/checkpoint/sink-committer.ts'
+import { systemTimers, type Timers } from '../../../src/common/timers.ts'
 import type { Committer } from '../../../src/connectors/sink.ts'
 
 function setUp(commit: Committer<string>['commit'], retries = 3) {
   const pausesMs: number[] = []
-  const sleep = async (ms: number): Promise<void> => void pausesMs.push(ms)
-  return { committer: new SinkCommitter<string>({ commit }, { sinkName: 'out', retries, sleep }), pausesMs }
+  const timers: Timers = {
+    ...systemTimers,
+    after(delayMs, run) {
+      pausesMs.push(delayMs)
+      queueMicrotask(run)
+      return () => {}
+    },
+  }
+  return { committer: new SinkCommitter<string>({ commit }, { sinkName: 'out', retries, timers }), pausesMs }
 }
 
 test('commits in the order of checkpoints, up to the completed one, and keeps the rest', async () => {

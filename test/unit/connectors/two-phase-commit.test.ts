@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { systemTimers } from '../../../src/common/timers.ts'
 import { SinkCommitter } from '../../../src/checkpoint/sink-committer.ts'
 import { noTimestamp } from '../../../src/common/limits.ts'
 import { Progress } from '../../../src/common/progress.ts'
@@ -55,7 +56,7 @@ async function subtask(sink: Sink<string, TransactionCommittable<number>, number
   const committer = new SinkCommitter(sink.createCommitter!(context), {
     sinkName: 'sink',
     retries: 3,
-    sleep: async () => {},
+    timers: { ...systemTimers, after: (_, run) => (queueMicrotask(run), () => {}) },
   })
   return {
     context,
