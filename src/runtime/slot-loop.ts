@@ -207,8 +207,8 @@ export class SlotLoop {
   async #sleep(): Promise<void> {
     const { doorbell, mayBlock } = this.#options
     doorbell.prepareSleep()
-    // A peer may have published between the last pass and the announcement: look once more.
-    if (this.#pass() === Progress.Working) {
+    // A peer may have published between the last pass and the announcement: look once more. (It may also be all over.)
+    if (this.#pass() !== Progress.Idle) {
       doorbell.cancelSleep()
       return
     }
