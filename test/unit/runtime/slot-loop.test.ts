@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { Progress } from '../../../src/common/progress.ts'
 import { systemClock } from '../../../src/common/clock.ts'
 import { AsyncHolds, SlotLoop } from '../../../src/runtime/slot-loop.ts'
+import { systemTimers } from '../../../src/common/timers.ts'
 import type { Task } from '../../../src/runtime/task.ts'
 
 test('A slot whose last task is released just before it would sleep ends at once', async () => {
@@ -16,6 +17,7 @@ test('A slot whose last task is released just before it would sleep ends at once
   let sleeps = 0
   const loop = new SlotLoop([task], new AsyncHolds(), {
     clock: systemClock,
+    timers: systemTimers,
     doorbell: {
       // The command arrives between the last pass and the announcement.
       prepareSleep: () => (isReleased = true),
