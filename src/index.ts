@@ -173,6 +173,7 @@ export {
   twoPhaseCommitSink,
 } from './connectors/index.ts'
 export type { Source, SourceReader, SplitEnumerationContext } from './connectors/source.ts'
+export type { ReaderOutput, SourceOutput } from './operators/operator.ts'
 export type { Committer, CommitRequest, Sink, SinkWriter } from './connectors/sink.ts'
 export {
   type KeyedStateReaderFunction,

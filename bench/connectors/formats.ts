@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Progress } from '../../src/common/progress.ts'
 import { csv, fileLines, ndjson } from '../../src/connectors/index.ts'
+import type { ReaderOutput } from '../../src/operators/operator.ts'
 import type { Source } from '../../src/connectors/source.ts'
 import { types } from '../../src/data/types.ts'
 import { type Bench, type BenchSize, main } from '../harness.ts'
@@ -106,13 +107,15 @@ const amountOf = ({ amount }: { readonly amount: number }): number => amount
 /** Drives a reader as a slot does, without a chain behind it. */
 function read<T, S>(source: Source<T, S>, valueOf: (record: T) => number): number {
   let sum = 0
-  const output = {
+  const output: ReaderOutput<T> = {
     collect: (record: T) => void (sum += valueOf(record)),
     collectAt: () => {},
     collectSide: () => {},
     emitWatermark: () => {},
     emitStatus: () => {},
     isFull: () => false,
+    createOutputForSplit: () => output,
+    releaseOutputForSplit: () => {},
   }
   const reader = source.createReader({} as never)
   reader.addSplits(source.enumerateSplits({ parallelism: 1 }) as readonly S[])

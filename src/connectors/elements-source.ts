@@ -2,12 +2,11 @@
  * Bounded sources over values that the program holds: `elements` (any array, one subtask, in order) and `columns` (a
  * typed array, in parallel ranges). The values are captured, not copied; every slot builds its own from the job module.
  */
-import { Progress } from '../common/progress.ts'
+import type { Progress } from '../common/progress.ts'
 import type { TypeInformation } from '../data/types.ts'
-import type { SourceOutput } from '../operators/operator.ts'
+import type { ReaderOutput } from '../operators/operator.ts'
 import type { Source, SourceReader } from './source.ts'
-import { type RangeSplit, splitRange } from './range-split.ts'
-import { SplitQueue } from './split-queue.ts'
+import { RangeReading, type RangeSplit, splitRange } from './range-split.ts'
 
 /** A typed array of numbers. */
 export type NumberColumn =
@@ -62,47 +61,38 @@ function isInt32(array: NumberColumn): boolean {
 
 class ArrayReader<T> implements SourceReader<T, RangeSplit> {
   readonly #values: ArrayLike<T>
-  readonly #splits = new SplitQueue<RangeSplit>()
-  #next = 0
-  #end = 0
+  readonly #ranges = new RangeReading()
 
   constructor(values: ArrayLike<T>) {
     this.#values = values
   }
 
   addSplits(splits: readonly RangeSplit[]): void {
-    this.#splits.add(splits)
+    this.#ranges.add(splits)
   }
 
   noMoreSplits(): void {
-    this.#splits.complete()
+    this.#ranges.complete()
   }
 
   needsSplit(): boolean {
-    return this.#next >= this.#end && this.#splits.needsSplit
+    return this.#ranges.needsSplit
   }
 
-  poll(output: SourceOutput<T>, recordsMax: number): Progress {
-    if (this.#next >= this.#end && !this.#takeSplit()) return this.#splits.progressWhenEmpty
+  poll(output: ReaderOutput<T>, recordsMax: number): Progress {
+    const ranges = this.#ranges
+    const target = ranges.select(output)
+    if (target === undefined) return ranges.progress
     const values = this.#values
-    const end = Math.min(this.#end, this.#next + recordsMax)
-    let index = this.#next
-    if (output.collectArray !== undefined) index = output.collectArray(values, index, end)
-    else while (index < end && !output.isFull()) output.collect(values[index++] as T)
-    this.#next = index
-    return index < this.#end || !this.#splits.isEmpty ? Progress.Working : this.#splits.progressWhenEmpty
-  }
-
-  #takeSplit(): boolean {
-    const split = this.#splits.take()
-    if (split === undefined) return false
-    this.#next = split.next
-    this.#end = split.end
-    return true
+    let index = ranges.next
+    const end = Math.min(ranges.end, index + recordsMax)
+    if (target.collectArray !== undefined) index = target.collectArray(values, index, end)
+    else while (index < end && !target.isFull()) target.collect(values[index++] as T)
+    ranges.next = index
+    return ranges.progress
   }
 
   snapshot(): readonly RangeSplit[] {
-    const rest = this.#splits.remaining()
-    return this.#next < this.#end ? [{ next: this.#next, end: this.#end }, ...rest] : [...rest]
+    return this.#ranges.snapshot()
   }
 }

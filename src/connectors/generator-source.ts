@@ -5,7 +5,7 @@
 import { MillraceError } from '../common/errors.ts'
 import { Progress } from '../common/progress.ts'
 import type { TypeInformation } from '../data/types.ts'
-import type { OperatorContext, Output } from '../operators/operator.ts'
+import type { OperatorContext, ReaderOutput } from '../operators/operator.ts'
 import { Alarm } from './alarm.ts'
 import { RateLimit } from './rate-limit.ts'
 import type { Source, SourceReader } from './source.ts'
@@ -71,24 +71,32 @@ class GeneratorReader<T> implements SourceReader<T, StrideSplit> {
     return this.#strides.needsSplit
   }
 
-  poll(output: Output<T>, recordsMax: number): Progress {
+  poll(output: ReaderOutput<T>, recordsMax: number): Progress {
     const granted = this.#limit?.grant(recordsMax) ?? recordsMax
     if (granted === 0) {
       this.#alarm.set(this.#limit?.delayMs() ?? 0)
       return Progress.Idle
     }
     const strides = this.#strides
-    if (!strides.select(granted)) return strides.progressWhenEmpty
+    if (!strides.select(granted)) {
+      this.#limit?.giveBack(granted)
+      return strides.progressWhenEmpty
+    }
     const make = this.#make
+    const target = strides.outputFor(output)
     const { step, stop } = strides
     let { next } = strides
-    while (next < stop && !output.isFull()) {
-      output.collect(make(next))
+    while (next < stop && !target.isFull()) {
+      target.collect(make(next))
       next += step
     }
     this.#limit?.giveBack(granted - (next - strides.next) / step)
     strides.next = next
     return Progress.Working
+  }
+
+  pauseOrResumeSplits(splitsToPause: readonly string[], splitsToResume: readonly string[]): void {
+    this.#strides.pauseOrResume(splitsToPause, splitsToResume)
   }
 
   snapshot(): readonly StrideSplit[] {

@@ -1,3 +1,13 @@
+/**
+ * Ranges of whole numbers: how a source is cut into them, and which one a reader is in. Read one after another. A reader
+ * that holds one range at a time, as nearly all do, emits through its own output. Only after a restore at a lower
+ * parallelism it may hold several: then each has an output of its own, from the beginning, so that none of them is late
+ * because another was read before.
+ */
+import { Progress } from '../common/progress.ts'
+import type { ReaderOutput, SourceOutput } from '../operators/operator.ts'
+import { SplitQueue } from './split-queue.ts'
+
 /** A run of whole numbers still to be read: `next` … `end - 1`. */
 export interface RangeSplit {
   readonly next: number
@@ -14,4 +24,60 @@ export function splitRange(from: number, end: number, count: number): RangeSplit
     if (next < stop) splits.push({ next, end: stop })
   }
   return splits
+}
+
+/** The ranges of one reader. */
+export class RangeReading {
+  /** The range at hand: `next` … `end` - 1. The reader moves `next`. */
+  next = 0
+  end = 0
+  readonly #queue = new SplitQueue<RangeSplit>()
+  /** Sticky: outputs of splits and of the reader are not mixed. */
+  #hasSplitOutputs = false
+  #output: SourceOutput<unknown> | undefined
+  #outputId: string | undefined
+
+  add(splits: readonly RangeSplit[]): void {
+    this.#queue.add(splits)
+  }
+
+  complete(): void {
+    this.#queue.complete()
+  }
+
+  get needsSplit(): boolean {
+    return this.next >= this.end && this.#queue.needsSplit
+  }
+
+  /** What to answer after reading up to `next`. */
+  get progress(): Progress {
+    return this.next < this.end || !this.#queue.isEmpty ? Progress.Working : this.#queue.progressWhenEmpty
+  }
+
+  /** Where the range at hand is to be emitted, which may be a new one; undefined where none is left. */
+  select<T>(output: ReaderOutput<T>): SourceOutput<T> | undefined {
+    if (this.next >= this.end && !this.#take(output)) return undefined
+    return this.#outputId === undefined ? output : (this.#output as SourceOutput<T>)
+  }
+
+  snapshot(): readonly RangeSplit[] {
+    const rest = this.#queue.remaining()
+    return this.next < this.end ? [{ next: this.next, end: this.end }, ...rest] : [...rest]
+  }
+
+  #take<T>(output: ReaderOutput<T>): boolean {
+    const waiting = this.#queue.remaining()
+    if (waiting.length > 1) {
+      this.#hasSplitOutputs = true
+      for (const { end } of waiting) output.createOutputForSplit(String(end))
+    }
+    if (this.#outputId !== undefined) output.releaseOutputForSplit(this.#outputId)
+    const split = this.#queue.take()
+    this.#outputId = this.#hasSplitOutputs && split !== undefined ? String(split.end) : undefined
+    if (split === undefined) return false
+    if (this.#outputId !== undefined) this.#output = output.createOutputForSplit(this.#outputId)
+    this.next = split.next
+    this.end = split.end
+    return true
+  }
 }

@@ -1,11 +1,10 @@
 /** Whole numbers in order, in parallel ranges (Flink's `fromSequence`). */
 import { MillraceError } from '../common/errors.ts'
-import { Progress } from '../common/progress.ts'
+import type { Progress } from '../common/progress.ts'
 import { types } from '../data/types.ts'
-import type { SourceOutput } from '../operators/operator.ts'
-import { type RangeSplit, splitRange } from './range-split.ts'
+import type { ReaderOutput } from '../operators/operator.ts'
+import { RangeReading, type RangeSplit, splitRange } from './range-split.ts'
 import type { Source, SourceReader } from './source.ts'
-import { SplitQueue } from './split-queue.ts'
 
 /** Ranges per subtask: readers that are done early take another. */
 const splitsPerSubtask = 4
@@ -29,31 +28,31 @@ export function sequence(from: number, to: number): Source<number, RangeSplit> {
 }
 
 class SequenceReader implements SourceReader<number, RangeSplit> {
-  readonly #splits = new SplitQueue<RangeSplit>()
+  readonly #ranges = new RangeReading()
   #block = new Float64Array(0)
-  #next = 0
-  #end = 0
 
   addSplits(splits: readonly RangeSplit[]): void {
-    this.#splits.add(splits)
+    this.#ranges.add(splits)
   }
 
   noMoreSplits(): void {
-    this.#splits.complete()
+    this.#ranges.complete()
   }
 
   needsSplit(): boolean {
-    return this.#next >= this.#end && this.#splits.needsSplit
+    return this.#ranges.needsSplit
   }
 
-  poll(output: SourceOutput<number>, recordsMax: number): Progress {
-    if (this.#next >= this.#end && !this.#takeSplit()) return this.#splits.progressWhenEmpty
-    const end = Math.min(this.#end, this.#next + recordsMax)
-    let next = this.#next
-    if (output.collectArray === undefined) while (next < end && !output.isFull()) output.collect(next++)
-    else next += output.collectArray(this.#fill(next, end), 0, end - next)
-    this.#next = next
-    return next < this.#end || !this.#splits.isEmpty ? Progress.Working : this.#splits.progressWhenEmpty
+  poll(output: ReaderOutput<number>, recordsMax: number): Progress {
+    const ranges = this.#ranges
+    const target = ranges.select(output)
+    if (target === undefined) return ranges.progress
+    let { next } = ranges
+    const end = Math.min(ranges.end, next + recordsMax)
+    if (target.collectArray === undefined) while (next < end && !target.isFull()) target.collect(next++)
+    else next += target.collectArray(this.#fill(next, end), 0, end - next)
+    ranges.next = next
+    return ranges.progress
   }
 
   #fill(from: number, to: number): Float64Array {
@@ -63,16 +62,7 @@ class SequenceReader implements SourceReader<number, RangeSplit> {
     return block
   }
 
-  #takeSplit(): boolean {
-    const split = this.#splits.take()
-    if (split === undefined) return false
-    this.#next = split.next
-    this.#end = split.end
-    return true
-  }
-
   snapshot(): readonly RangeSplit[] {
-    const rest = this.#splits.remaining()
-    return this.#next < this.#end ? [{ next: this.#next, end: this.#end }, ...rest] : [...rest]
+    return this.#ranges.snapshot()
   }
 }

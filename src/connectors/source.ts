@@ -3,7 +3,7 @@
  * the coordinator's copy enumerates splits, the slots' copies make readers. Splits are plain data.
  */
 import type { TypeInformation } from '../data/types.ts'
-import type { OperatorContext, SourceOutput } from '../operators/operator.ts'
+import type { OperatorContext, ReaderOutput } from '../operators/operator.ts'
 import type { Progress } from '../common/progress.ts'
 
 /** Where records come from: enumerates splits in the coordinator, makes readers in the slots. */
@@ -42,12 +42,19 @@ export interface SourceReader<T, Split = unknown> {
    * Emits up to about `recordsMax` records by `output.collect` / `collectAt`, stopping early where `output.isFull()`.
    * Working: call again. Idle: nothing now; `context.post` (or `holdAsync`) will wake the task. Done: ended for good.
    * A reader that has read all its splits and may get more answers Idle with `needsSplit() === true`.
+   * A reader that reads several splits in turns emits each through `output.createOutputForSplit(id)`, so that a split
+   * which is behind is not taken for late, and releases the output when the split is read.
    */
-  poll(output: SourceOutput<T>, recordsMax: number): Progress
+  poll(output: ReaderOutput<T>, recordsMax: number): Progress
   /** True where the reader has no split left to read and noMoreSplits has not been called. */
   needsSplit(): boolean
   /** Splits not yet read whole, with their positions: exactly what addSplits takes after a restore. */
   snapshot(): readonly Split[]
+  /**
+   * Watermark alignment: reads no more of some splits, and on with others; ids as given to `createOutputForSplit`. Only
+   * called while there are several. A reader that cannot leaves it out: then the source pauses as a whole, if at all.
+   */
+  pauseOrResumeSplits?(splitsToPause: readonly string[], splitsToResume: readonly string[]): void
   notifyCheckpointComplete?(checkpointId: number): void
   close?(): void | Promise<void>
   /** For progress: bytes read so far, and in all the splits so far (NaN where unknown). */

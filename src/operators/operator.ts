@@ -39,13 +39,28 @@ export interface Output<T> {
   isFull(): boolean
 }
 
-/** Where a source's reader emits. */
+/** Where a source's reader emits the records of one split, or of all. */
 export interface SourceOutput<T> extends Output<T> {
   /**
    * Emits `values[from]` up to before `values[to]`, and stops early where the output is full: answers the index of the
    * first one not taken. The chain's own loop runs over the array: the fastest way in, with numbers never boxed.
    */
   collectArray?(values: ArrayLike<T>, from: number, to: number): number
+}
+
+/**
+ * Where a source's reader emits (Flink's ReaderOutput): by itself, with one watermark over all its records, or through
+ * an output for each split it holds. Then every split has its own watermark and idleness, and the subtask's watermark is
+ * the minimum over the splits that are not idle.
+ */
+export interface ReaderOutput<T> extends SourceOutput<T> {
+  /**
+   * The output of a split; the same one for the same id until it is released. From now on the split holds the watermark
+   * back, so ask for it when the split is taken, not when its first record comes.
+   */
+  createOutputForSplit(splitId: string): SourceOutput<T>
+  /** The split has been read whole, or is given up: it no longer holds the watermark back. */
+  releaseOutputForSplit(splitId: string): void
 }
 
 /** The record at hand. A cell: the chain writes it, operators read it. */

@@ -8,6 +8,8 @@
  * 3. Periodic emission happens between batches only: once `pipeline.auto-watermark-interval` has passed, and at the
  *    latest after `recordsPerEmissionMax` records, so that a bounded job at full speed keeps few windows open. An aligned
  *    source emits after every batch: others wait for it, and it stops within a batch.
+ * 4. At the head of a source whose reader has an output for each split, `use` says whose records follow: each split has
+ *    its own generator, and watermarks and status are combined by `SplitWatermarks`.
  */
 import { MillraceError } from '../common/errors.ts'
 import { maxWatermark, minWatermark, noTimestamp } from '../common/limits.ts'
@@ -18,6 +20,7 @@ import type { WatermarkGenerator, WatermarkOutput } from '../time/watermark-gene
 import type { TimestampAssigner, WatermarkStrategy } from '../time/watermark-strategy.ts'
 import { BaseOperator } from './base-operator.ts'
 import type { OperatorContext, Output } from './operator.ts'
+import { type SplitGenerator, SplitWatermarks } from './split-watermarks.ts'
 import { userFunctionError } from './user-function-error.ts'
 
 export const autoWatermarkIntervalMsDefault = 200
@@ -37,7 +40,12 @@ export class TimestampsAndWatermarksOperator<T> extends BaseOperator<T, T> imple
   readonly #recordsPerEmission: number
   #activity!: ActivityClock
   #assign: TimestampAssigner<T> | undefined
+  /** Of the records outside any split: of all, in most jobs. */
+  #ownGenerator!: WatermarkGenerator<T>
+  #splits: SplitWatermarks<T> | undefined
+  /** Of the record at hand, and where it emits. */
   #generator!: WatermarkGenerator<T>
+  #generatorOutput: WatermarkOutput = this
   #watermarkMs = minWatermark
   #isIdle = false
   #recordCount = 0
@@ -65,12 +73,46 @@ export class TimestampsAndWatermarksOperator<T> extends BaseOperator<T, T> imple
     this.#activity.setPaused(isPaused)
   }
 
+  /** Watermarks by split; undefined where no split was ever registered. */
+  get splits(): SplitWatermarks<T> | undefined {
+    return this.#splits
+  }
+
+  /** Gives a split of the source a generator of its own: `use` takes the answer. The same for the same id. */
+  registerSplit(splitId: string): SplitGenerator<T> {
+    return (this.#splits ??= this.#beginSplits()).register(splitId)
+  }
+
+  /** Nothing more comes of the split: it no longer holds the watermark back. */
+  releaseSplit(splitId: string): void {
+    this.#splits?.release(splitId)
+  }
+
+  /** The records that follow are of this split; undefined: of none. */
+  use(split: SplitGenerator<T> | undefined): void {
+    if (split === undefined) this.#splits?.useMain()
+    this.#generator = split?.generator ?? this.#ownGenerator
+    this.#generatorOutput = split?.output ?? this.#splits?.main ?? this
+  }
+
+  #beginSplits(): SplitWatermarks<T> {
+    const splits = new SplitWatermarks<T>({
+      strategy: this.#emitsPeriodically ? this.#strategy : this.#strategy.withoutWatermarks(),
+      context: { clock: this.context.clock, inputActivityClock: this.#activity },
+      downstream: this,
+    })
+    if (this.#recordCount > 0 || this.#watermarkMs > minWatermark) splits.useMain()
+    this.#generatorOutput = splits.main
+    return splits
+  }
+
   override setup(context: OperatorContext, output: Output<T>): void {
     super.setup(context, output)
     this.#intervalMs = autoWatermarkIntervalMs(context)
     this.#assign = this.#strategy.createAssigner(context)
     this.#activity = new ActivityClock(context.clock)
-    this.#generator = this.#strategy.createGenerator({ clock: context.clock, inputActivityClock: this.#activity })
+    this.#ownGenerator = this.#strategy.createGenerator({ clock: context.clock, inputActivityClock: this.#activity })
+    this.#generator = this.#ownGenerator
   }
 
   open(): void {
@@ -86,7 +128,7 @@ export class TimestampsAndWatermarksOperator<T> extends BaseOperator<T, T> imple
     this.output.collect(value)
     if (!this.#emitsPeriodically) return
     this.#recordCount++
-    this.#generator.onEvent(value, timestampMs, this)
+    this.#generator.onEvent(value, timestampMs, this.#generatorOutput)
   }
 
   endOfBatch(): void {
@@ -135,7 +177,8 @@ export class TimestampsAndWatermarksOperator<T> extends BaseOperator<T, T> imple
   #emitPeriodic(nowMs: number): void {
     this.#recordCount = 0
     if (this.#intervalMs > 0) this.#nextEmissionMs = nowMs + this.#intervalMs
-    this.#generator.onPeriodicEmit(this)
+    if (this.#splits === undefined) return this.#ownGenerator.onPeriodicEmit(this)
+    this.#splits.emitPeriodic(this.#ownGenerator)
   }
 
   #assigned(value: T, assign: TimestampAssigner<T>): number {

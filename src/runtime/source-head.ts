@@ -5,7 +5,10 @@
  */
 import { Progress } from '../common/progress.ts'
 import type { Source, SourceReader } from '../connectors/source.ts'
-import type { SourceOutput } from '../operators/operator.ts'
+import type { ReaderOutput } from '../operators/operator.ts'
+import { TimestampsAndWatermarksOperator } from '../operators/timestamps-and-watermarks-operator.ts'
+import type { Chain } from './chain.ts'
+import { readerOutput } from './reader-output.ts'
 
 /** The splits of one source vertex, as the coordinator enumerated them. Plain data but for the shared counter. */
 export interface SplitPool {
@@ -15,20 +18,29 @@ export interface SplitPool {
   readonly next: Int32Array
 }
 
+export interface SourceHeadParts {
+  readonly source: Source<unknown>
+  readonly reader: SourceReader<unknown>
+  readonly chain: Chain
+  readonly pool: SplitPool
+  readonly subtask: number
+  readonly parallelism: number
+}
+
 export class SourceHead {
   readonly reader: SourceReader<unknown>
+  /** Makes the source's watermarks; undefined where it has no strategy. */
+  readonly watermarks: TimestampsAndWatermarksOperator<unknown> | undefined
+  readonly #output: ReaderOutput<unknown>
   readonly #pool: SplitPool
   readonly #claimed: number[] = []
   #hasToldEnd = false
 
-  constructor(
-    source: Source<unknown>,
-    reader: SourceReader<unknown>,
-    pool: SplitPool,
-    subtask: number,
-    parallelism: number,
-  ) {
+  constructor(parts: SourceHeadParts) {
+    const { source, reader, chain, pool, subtask, parallelism } = parts
     this.reader = reader
+    this.watermarks = watermarksOf(chain)
+    this.#output = readerOutput(chain.sourceOutput, this.watermarks)
     this.#pool = pool
     if (source.assignment !== 'all') return
     const mine = pool.splits.flatMap((_, index) => (index % parallelism === subtask ? [index] : []))
@@ -37,10 +49,10 @@ export class SourceHead {
   }
 
   /** Emits up to about `recordsMax` records; claims splits as the reader asks for them. */
-  poll(output: SourceOutput<unknown>, recordsMax: number): Progress {
+  poll(recordsMax: number): Progress {
     const { reader } = this
     if (reader.needsSplit()) this.#claim()
-    const progress = reader.poll(output, recordsMax)
+    const progress = reader.poll(this.#output, recordsMax)
     return progress === Progress.Idle && reader.needsSplit() && !this.#hasToldEnd ? Progress.Working : progress
   }
 
@@ -66,4 +78,10 @@ export class SourceHead {
     this.#hasToldEnd = true
     this.reader.noMoreSplits()
   }
+}
+
+function watermarksOf({ operators, head }: Chain): TimestampsAndWatermarksOperator<unknown> | undefined {
+  const first = operators[0]
+  if (first?.node !== head) return undefined
+  return first.operator instanceof TimestampsAndWatermarksOperator ? first.operator : undefined
 }

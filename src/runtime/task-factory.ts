@@ -27,6 +27,7 @@ import { SinkOperator } from './sink-operator.ts'
 import type { AsyncHolds } from './slot-loop.ts'
 import type { SlotPort } from './slot-runtime.ts'
 import { SourceHead } from './source-head.ts'
+import { SplitAlignment } from './split-alignment.ts'
 import { Mailbox, Task } from './task.ts'
 import { TaskCheckpoints } from './task-checkpoints.ts'
 import { alignmentMembers, alignmentParamsOf, WatermarkAlignment } from './watermark-alignment.ts'
@@ -101,7 +102,7 @@ export class TaskFactory {
       if (keyedState !== undefined) keyedStates.set(node.id, keyedState)
     }
     const chain = new Chain({ vertex, subtask: subtaskIndex, record, metrics, operators, keyedStates, outputs })
-    const source = this.#sourceOf(vertex, subtaskIndex, homes)
+    const source = this.#sourceOf(vertex, subtaskIndex, homes, chain)
     const gate = vertex.inputs.length === 0 ? undefined : this.#gateOf(vertex, subtaskIndex)
     const task = new Task({
       vertex,
@@ -109,7 +110,7 @@ export class TaskFactory {
       chain,
       gate,
       source: source?.head,
-      alignment: this.#alignmentOf(vertex, subtask, operators, homes),
+      alignment: source && this.#alignmentOf(vertex, subtask, source.head, homes),
       outputs: [...outputs.values()],
       metrics,
       clock: doors.clock,
@@ -182,19 +183,21 @@ export class TaskFactory {
   #alignmentOf(
     vertex: JobVertex,
     subtask: Subtask,
-    operators: ReadonlyMap<number, Operator>,
+    source: SourceHead,
     homes: OperatorHomes,
   ): WatermarkAlignment | undefined {
     const params = alignmentParamsOf(vertex)
     if (params === undefined) return undefined
     const { deployment, job, doors } = this.#parts
     const head = vertex.nodes[0]!
+    const watermarks = source.watermarks!
     return new WatermarkAlignment({
       params,
       cells: new Float64Array(deployment.alignment),
       position: this.#positionOf(subtask),
       members: alignmentMembers(job, deployment.executionGraph, params.group),
-      source: operators.get(head.id) as TimestampsAndWatermarksOperator<unknown>,
+      source: watermarks,
+      splits: new SplitAlignment({ splits: () => watermarks.splits, reader: source.reader }),
       clock: doors.clock,
       drift: homes.ofNode(head).context.metrics.gauge('watermarkAlignmentDrift'),
     })
@@ -223,13 +226,23 @@ export class TaskFactory {
     )
   }
 
-  #sourceOf(vertex: JobVertex, subtask: number, homes: OperatorHomes): { readonly head: SourceHead } | undefined {
+  #sourceOf(
+    vertex: JobVertex,
+    subtask: number,
+    homes: OperatorHomes,
+    chain: Chain,
+  ): { readonly head: SourceHead } | undefined {
     const { body } = vertex.nodes[0]!
     if (body.kind !== 'source') return undefined
     const home = homes.ofNode(vertex.nodes[0]!)
-    const pool = this.#parts.deployment.splitPools[vertex.index]!
-    const reader = body.source.createReader(home.context)
-    home.source = new SourceHead(body.source, reader, pool, subtask, vertex.parallelism)
+    home.source = new SourceHead({
+      source: body.source,
+      reader: body.source.createReader(home.context),
+      chain,
+      pool: this.#parts.deployment.splitPools[vertex.index]!,
+      subtask,
+      parallelism: vertex.parallelism,
+    })
     return { head: home.source }
   }
 }

@@ -293,7 +293,7 @@ export class Task {
     const { cells } = this.metrics
     const before = cells[taskMetric.numRecordsIn]!
     const startedMs = this.#clock.monotonicMs()
-    const progress = source.poll(this.chain.sourceOutput, this.#budget.records)
+    const progress = source.poll(this.#budget.records)
     this.#budget.took(cells[taskMetric.numRecordsIn]! - before, this.#clock.monotonicMs() - startedMs)
     if (progress === Progress.Done) {
       this.chain.endOfBatch()

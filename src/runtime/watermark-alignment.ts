@@ -10,6 +10,7 @@
  * 3. A pause does not make a source idle: its activity clock stands still.
  * 4. Waiting does not spin: the task is idle, and looks again when its slot turns, at the latest after the update
  *    interval.
+ * 5. A source may go on while single splits of it wait: `splits` pauses and resumes them, as often.
  */
 import type { Clock } from '../common/clock.ts'
 import { maxWatermark, minWatermark } from '../common/limits.ts'
@@ -17,6 +18,7 @@ import type { Gauge } from '../metrics/metric-group.ts'
 import type { ExecutionGraph } from '../plan/execution-graph.ts'
 import type { JobGraph, JobVertex } from '../plan/job-graph.ts'
 import type { WatermarkAlignmentParams } from '../time/watermark-strategy.ts'
+import type { SplitAlignment } from './split-alignment.ts'
 
 /** What makes the watermarks of the aligned source. */
 export interface AlignedSource {
@@ -35,6 +37,7 @@ export interface WatermarkAlignmentParts {
   /** Cells of all members of the group, this one included. */
   readonly members: readonly number[]
   readonly source: AlignedSource
+  readonly splits?: SplitAlignment
   readonly clock: Clock
   /** How far this source is ahead of the group's slowest, ms. */
   readonly drift: Gauge
@@ -63,14 +66,16 @@ export function alignmentMembers(job: JobGraph, graph: ExecutionGraph, group: st
 export class WatermarkAlignment {
   readonly #parts: WatermarkAlignmentParts
   #recheckAtMs = Number.POSITIVE_INFINITY
+  /** The same for splits that wait while the source goes on. */
+  #recheckSplitsAtMs = Number.POSITIVE_INFINITY
 
   constructor(parts: WatermarkAlignmentParts) {
     this.#parts = parts
   }
 
-  /** When a waiting source looks again; `Infinity` where it does not wait. */
+  /** When a waiting source, or one with waiting splits, looks again; `Infinity` where nothing waits. */
   get recheckAtMs(): number {
-    return this.#recheckAtMs
+    return Math.min(this.#recheckAtMs, this.#recheckSplitsAtMs)
   }
 
   /** Tells the group where this source stands. */
@@ -88,6 +93,7 @@ export class WatermarkAlignment {
     if (Number.isFinite(ownMs) && Number.isFinite(leastMs)) drift.set(ownMs - leastMs)
     if (ownMs <= leastMs + params.maxDriftMs) {
       if (this.#recheckAtMs !== Number.POSITIVE_INFINITY) this.#goOn()
+      this.#alignSplits(leastMs + params.maxDriftMs)
       return false
     }
     const nowMs = clock.nowMs()
@@ -95,6 +101,17 @@ export class WatermarkAlignment {
     else if (nowMs < this.#recheckAtMs) return true
     this.#recheckAtMs = nowMs + params.updateIntervalMs
     return true
+  }
+
+  #alignSplits(watermarkMsMax: number): void {
+    const { splits, clock, params } = this.#parts
+    if (splits === undefined) return
+    if (!splits.align(watermarkMsMax)) this.#recheckSplitsAtMs = Number.POSITIVE_INFINITY
+    else {
+      const nowMs = clock.nowMs()
+      const isSet = Number.isFinite(this.#recheckSplitsAtMs) && this.#recheckSplitsAtMs > nowMs
+      if (!isSet) this.#recheckSplitsAtMs = nowMs + params.updateIntervalMs
+    }
   }
 
   /** The source reads no more: it holds nobody back. */
@@ -105,6 +122,7 @@ export class WatermarkAlignment {
 
   #goOn(): void {
     this.#recheckAtMs = Number.POSITIVE_INFINITY
+    this.#recheckSplitsAtMs = Number.POSITIVE_INFINITY
     this.#parts.source.setPaused(false)
   }
 

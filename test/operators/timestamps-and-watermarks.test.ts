@@ -183,3 +183,116 @@ describe('watermarks per split', () => {
     expect(seen).toEqual([7, 10, 'idle', 'active', 'idle', 'active', 30])
   })
 })
+
+describe('splits of a source', () => {
+  const opened = async (strategy: WatermarkStrategy<number>) => {
+    let operator!: TimestampsAndWatermarksOperator<number>
+    const harness = await OperatorHarness.open<number, number>({
+      operator: () => (operator = new TimestampsAndWatermarksOperator(strategy)),
+      operatorName: 'stamps',
+    })
+    const put = (split: string | undefined, timestampMs: number): void => {
+      operator.use(split === undefined ? undefined : operator.registerSplit(split))
+      harness.processElement(timestampMs, timestampMs)
+    }
+    const events = (): string[] =>
+      harness.output.events.filter(({ type }) => type !== 'record').map((event) => Object.values(event).join(' '))
+    return { operator, harness, put, events }
+  }
+  const ascending = WatermarkStrategy.forMonotonousTimestamps<number>()
+
+  it('hold the watermark back until each has one, and no longer than they are read', async () => {
+    const { operator, harness, put } = await opened(ascending)
+    put('a', 100)
+    operator.registerSplit('b')
+    harness.setProcessingTime(200)
+    expect(harness.watermarks()).toEqual([])
+    put('b', 10)
+    harness.setProcessingTime(400)
+    expect(harness.watermarks()).toEqual([9])
+    expect(operator.splits?.holdingBack()).toEqual({ splitId: 'b', watermarkMs: 9 })
+    operator.releaseSplit('b')
+    expect(harness.watermarks()).toEqual([9, 99])
+  })
+
+  it('tell their last watermark when they are released, and never take one back', async () => {
+    const { operator, harness, put } = await opened(ascending)
+    put('a', 100)
+    operator.releaseSplit('a')
+    expect(harness.watermarks()).toEqual([99])
+    put('b', 10)
+    harness.setProcessingTime(200)
+    operator.releaseSplit('b')
+    put('c', 200)
+    operator.releaseSplit('c')
+    expect(harness.watermarks()).toEqual([99, 199])
+  })
+
+  it('fall idle one by one; the source with the last of them, and a split that comes wakes it', async () => {
+    const { operator, harness, put, events } = await opened(ascending.withIdleness(300))
+    put('a', 100)
+    put('b', 10)
+    harness.setProcessingTime(200)
+    put('a', 110)
+    for (const nowMs of [400, 600, 800]) harness.setProcessingTime(nowMs)
+    expect(events()).toEqual(['watermark 9', 'watermark 109'])
+    for (const nowMs of [1_000, 1_200]) harness.setProcessingTime(nowMs)
+    expect(events()).toEqual(['watermark 9', 'watermark 109', 'status true'])
+    operator.registerSplit('c')
+    expect(events().at(-1)).toBe('status false')
+  })
+
+  it('are idle where there is none for as long as the time-out', async () => {
+    const { operator, harness, put, events } = await opened(ascending.withIdleness(300))
+    put('a', 100)
+    harness.setProcessingTime(200)
+    operator.releaseSplit('a')
+    for (const nowMs of [400, 600]) harness.setProcessingTime(nowMs)
+    expect(events()).toEqual(['watermark 99'])
+    harness.setProcessingTime(800)
+    expect(events()).toEqual(['watermark 99', 'status true'])
+  })
+
+  it('that alignment has paused do not fall idle', async () => {
+    const { operator, harness, put, events } = await opened(ascending.withIdleness(300))
+    put('a', 100)
+    put('b', 10)
+    operator.splits!.setPaused('a', true)
+    for (let nowMs = 200; nowMs <= 1_200; nowMs += 200) {
+      put('b', 10)
+      harness.setProcessingTime(nowMs)
+    }
+    expect(operator.splits?.holdingBack()?.splitId).toBe('b')
+    for (let nowMs = 1_400; nowMs <= 2_000; nowMs += 200) harness.setProcessingTime(nowMs)
+    expect(events()).toEqual(['watermark 9', 'watermark 99'])
+  })
+
+  it('may stand beside records of the reader’s own', async () => {
+    const { harness, put } = await opened(ascending)
+    put(undefined, 50)
+    harness.setProcessingTime(200)
+    put('a', 100)
+    harness.setProcessingTime(400)
+    put(undefined, 150)
+    harness.setProcessingTime(600)
+    expect(harness.watermarks()).toEqual([49, 99, 149])
+  })
+
+  it('have a generator each, with punctuated ones combined at once', async () => {
+    const made: number[] = []
+    const { operator, harness, put } = await opened(
+      WatermarkStrategy.forGenerator<number>(() => {
+        made.push(made.length)
+        return { onEvent: (_, timestampMs, output) => output.emitWatermark(timestampMs), onPeriodicEmit: () => {} }
+      }),
+    )
+    operator.registerSplit('b')
+    put('a', 5)
+    expect(harness.watermarks()).toEqual([])
+    put('b', 3)
+    put('b', 4)
+    put('a', 9)
+    expect(harness.watermarks()).toEqual([3, 4])
+    expect(made.length).toBeGreaterThanOrEqual(2)
+  })
+})

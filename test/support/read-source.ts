@@ -2,13 +2,16 @@
 import { noTimestamp } from '../../src/common/limits.ts'
 import { Progress } from '../../src/common/progress.ts'
 import type { Source, SourceReader } from '../../src/connectors/source.ts'
-import type { Output } from '../../src/operators/operator.ts'
+import type { ReaderOutput } from '../../src/operators/operator.ts'
 import { type ConnectorContext, connectorContext } from './connector-context.ts'
 
 /** Keeps everything; full after `room` records until `drain`. */
-export class ListOutput<T> implements Output<T> {
+export class ListOutput<T> implements ReaderOutput<T> {
   readonly values: T[] = []
   readonly timestamps: number[] = []
+  /** Outputs of splits that are not released, and every one there was. */
+  readonly splits: Set<string> = new Set()
+  readonly splitsEver: string[] = []
   readonly side: { readonly id: string; readonly value: unknown }[] = []
   #room: number
   #left: number
@@ -30,6 +33,16 @@ export class ListOutput<T> implements Output<T> {
 
   collectSide(tag: { readonly id: string }, value: unknown): void {
     this.side.push({ id: tag.id, value })
+  }
+
+  createOutputForSplit(splitId: string): this {
+    if (!this.splits.has(splitId)) this.splitsEver.push(splitId)
+    this.splits.add(splitId)
+    return this
+  }
+
+  releaseOutputForSplit(splitId: string): void {
+    this.splits.delete(splitId)
   }
 
   emitWatermark(): void {}

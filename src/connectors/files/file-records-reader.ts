@@ -1,13 +1,17 @@
 /**
  * Reads file splits and hands their text, piece by piece, to a format that emits the records. One reader serves lines,
  * NDJSON and CSV; what runs per record is the format's own loop.
+ *
+ * Invariant: splits are read one after another, each through its own output. What the reader holds and has not begun does
+ * not hold the watermark back, as if it had not been assigned yet (Flink hands files out on request); what an earlier run
+ * has begun does, since the watermark may have waited for it.
  */
 import { Progress } from '../../common/progress.ts'
-import type { OperatorContext, Output } from '../../operators/operator.ts'
+import type { OperatorContext, ReaderOutput, SourceOutput } from '../../operators/operator.ts'
 import type { SourceReader } from '../source.ts'
 import { SplitQueue } from '../split-queue.ts'
 import { GzipInput, PlainInput } from './byte-input.ts'
-import { type FileRange, type FileSplit, isGzip } from './file-split.ts'
+import { type FileRange, type FileSplit, fileSplitId, isGzip } from './file-split.ts'
 import { firstOffset, TextWindow, type TextWindowOptions } from './text-window.ts'
 
 export interface TextFormat<T> {
@@ -20,7 +24,7 @@ export interface TextFormat<T> {
    * emitted or the output is full. Answers how many records it read. Where it stands before a record that does not end
    * in this piece it answers `incomplete` and is called again with a longer piece, or with `isLast`.
    */
-  emit(window: TextWindow, output: Output<T>, recordsMax: number, isLast: boolean): number
+  emit(window: TextWindow, output: SourceOutput<T>, recordsMax: number, isLast: boolean): number
 }
 
 /** Answer of `TextFormat.emit`: the record at the cursor does not end in this piece. */
@@ -35,6 +39,10 @@ export class FileRecordsReader<T> implements SourceReader<T, FileSplit> {
   #ranges: FileRange[] = []
   #range: FileRange | undefined
   #schema: FileSplit['schema']
+  /** Output of the split at hand, and its id; the ids of begun splits that wait for their turn. */
+  #splitOutput: SourceOutput<T> | undefined
+  #splitId: string | undefined
+  #waitingIds: string[] = []
   #window: TextWindow | undefined
   #isLast = false
   #doneBytes = 0
@@ -48,6 +56,7 @@ export class FileRecordsReader<T> implements SourceReader<T, FileSplit> {
 
   addSplits(splits: readonly FileSplit[]): void {
     this.#splits.add(splits)
+    for (const split of splits) if (split.ranges[0]?.position !== undefined) this.#waitingIds.push(fileSplitId(split))
     for (const split of splits) for (const range of split.ranges) this.#totalBytes += rangeBytes(range)
   }
 
@@ -59,10 +68,11 @@ export class FileRecordsReader<T> implements SourceReader<T, FileSplit> {
     return this.#window === undefined && this.#ranges.length === 0 && this.#splits.needsSplit
   }
 
-  poll(output: Output<T>, recordsMax: number): Progress {
+  poll(output: ReaderOutput<T>, recordsMax: number): Progress {
     let left = recordsMax
+    if (this.#waitingIds.length > 0) for (const id of this.#waitingIds.splice(0)) output.createOutputForSplit(id)
     while (left > 0 && !output.isFull()) {
-      const window = this.#window ?? this.#openNext()
+      const window = this.#window ?? this.#openNext(output)
       if (window === undefined) return this.#splits.progressWhenEmpty
       if (window.cursor >= window.text.length) {
         const progress = window.advance()
@@ -73,7 +83,7 @@ export class FileRecordsReader<T> implements SourceReader<T, FileSplit> {
           continue
         }
       }
-      const count = this.#format.emit(window, output, left, this.#isLast)
+      const count = this.#format.emit(window, this.#splitOutput!, left, this.#isLast)
       if (count !== incomplete) left -= count
       else {
         const progress = window.extend()
@@ -84,12 +94,8 @@ export class FileRecordsReader<T> implements SourceReader<T, FileSplit> {
     return Progress.Working
   }
 
-  #openNext(): TextWindow | undefined {
-    if (this.#ranges.length === 0) {
-      const split = this.#splits.take()
-      this.#ranges = [...(split?.ranges ?? [])]
-      this.#schema = split?.schema
-    }
+  #openNext(output: ReaderOutput<T>): TextWindow | undefined {
+    if (this.#ranges.length === 0) this.#takeSplit(output)
     const range = this.#ranges.shift()
     if (range === undefined) return undefined
     const input = isGzip(range.path)
@@ -99,6 +105,15 @@ export class FileRecordsReader<T> implements SourceReader<T, FileSplit> {
     this.#range = range
     this.#window = new TextWindow(input, range, this.#options)
     return this.#window
+  }
+
+  #takeSplit(output: ReaderOutput<T>): void {
+    if (this.#splitId !== undefined) output.releaseOutputForSplit(this.#splitId)
+    const split = this.#splits.take()
+    this.#ranges = [...(split?.ranges ?? [])]
+    this.#schema = split?.schema
+    this.#splitId = split && fileSplitId(split)
+    this.#splitOutput = this.#splitId === undefined ? undefined : output.createOutputForSplit(this.#splitId)
   }
 
   #closeWindow(): void {

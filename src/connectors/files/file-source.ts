@@ -13,7 +13,10 @@ import type { TextWindowOptions } from './text-window.ts'
 /** A file, a folder (searched recursively), a glob, or several of them. */
 export type FilePaths = string | readonly string[]
 
-/** Options that all file sources take. */
+/**
+ * Options that all file sources take. Files are read in the order of their names, one after another in each subtask; with
+ * event time, a file whose times lie before those of an earlier one is late, as in Flink.
+ */
 export interface FileSourceOptions {
   /** Bytes of one split, that is of what one subtask takes at a time. Default 16 MiB; less where files are small. */
   readonly splitBytes?: number

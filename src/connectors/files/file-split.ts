@@ -28,6 +28,11 @@ export interface FileSplit {
   readonly schema?: readonly Field[]
 }
 
+/** Names a split among those of its source, however far it is read. */
+export function fileSplitId({ ranges: [first] }: FileSplit): string {
+  return `${first?.path}:${first?.start}`
+}
+
 export function isGzip(path: string): boolean {
   return path.endsWith('.gz')
 }

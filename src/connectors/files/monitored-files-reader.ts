@@ -10,7 +10,7 @@
 import { MillraceError } from '../../common/errors.ts'
 import { Progress } from '../../common/progress.ts'
 import type { Clock } from '../../common/clock.ts'
-import type { OperatorContext, Output } from '../../operators/operator.ts'
+import type { OperatorContext, ReaderOutput } from '../../operators/operator.ts'
 import { Alarm } from '../alarm.ts'
 import type { SourceReader } from '../source.ts'
 import type { FileRecordsReader } from './file-records-reader.ts'
@@ -65,7 +65,7 @@ export class MonitoredFilesReader<T> implements SourceReader<T, MonitorSplit> {
     return false
   }
 
-  poll(output: Output<T>, recordsMax: number): Progress {
+  poll(output: ReaderOutput<T>, recordsMax: number): Progress {
     const progress = this.#files.poll(output, recordsMax)
     if (progress === Progress.Working || !this.#files.needsSplit()) return progress
     // Without a stride (fewer were dealt out than there are readers) there is nothing to look for, ever.
