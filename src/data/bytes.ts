@@ -35,6 +35,15 @@ export class ByteWriter {
     return new Uint8Array(taken.buffer, taken.byteOffset, taken.byteLength)
   }
 
+  /** What was written since the last reset, without a copy; goes on in another buffer of the same size. */
+  detach(): Uint8Array {
+    const { buffer, position } = this
+    this.position = 0
+    this.buffer = Buffer.allocUnsafeSlow(buffer.length) as NativeBuffer
+    this.#view = new DataView(this.buffer.buffer)
+    return new Uint8Array(buffer.buffer, buffer.byteOffset, position)
+  }
+
   /** What was written, without a copy: valid until the next write. */
   written(): Uint8Array {
     return this.buffer.subarray(0, this.position)

@@ -53,7 +53,7 @@ import {
   keyCodecs,
   snapshotFormatVersion,
 } from './snapshot-layout.ts'
-import { blocksAfter, type SnapshotPart, SnapshotParts } from './snapshot-part.ts'
+import { blocksAfter, chunkBytesDefault, type SnapshotPart, SnapshotParts } from './snapshot-part.ts'
 import type { SnapshotSink, SnapshotSource, StoredFile } from './snapshot-store.ts'
 import { StateAccount, type StateBudget, unlimitedBudget } from './state-budget.ts'
 import type { StateCell } from './state-cell.ts'
@@ -74,6 +74,8 @@ export interface KeyedBackendOptions {
    * disk of the checkpoints, files are linked instead of copied. Default: the system's temporary directory.
    */
   readonly localDirectory?: string
+  /** A snapshot's file is made and written in pieces of about this size. Default 1 MiB, a millisecond or two. */
+  readonly snapshotChunkBytes?: number
   /** Of backends on disk: called while work in the background needs turns of the event loop. */
   readonly holdEventLoop?: () => { release(): void }
 }
@@ -98,6 +100,8 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
   readonly keyGroupRange: KeyGroupRange
   readonly maxParallelism: number
   readonly account: StateAccount
+  /** A snapshot's file is made and written in pieces of about this size. */
+  readonly snapshotChunkBytes: number
   readonly #clock: Clock
   readonly #states: Map<string, RegisteredState> = new Map()
   readonly #parts = new SnapshotParts()
@@ -113,6 +117,7 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
     this.maxParallelism = options.maxParallelism
     this.context = new KeyContext(options.keyGroupRange, options.maxParallelism)
     this.account = new StateAccount(options.budget ?? unlimitedBudget)
+    this.snapshotChunkBytes = options.snapshotChunkBytes ?? chunkBytesDefault
     this.#clock = options.clock ?? systemClock
   }
 
@@ -211,7 +216,7 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
     this.#isSnapshotting = true
     try {
       const name = `keyed-state-${this.keyGroupRange.first}-${this.keyGroupRange.last}`
-      const chunks = blocksAfter(header, frozen)
+      const chunks = blocksAfter(header, frozen, this.snapshotChunkBytes)
       const files: StoredFile[] = (basis ?? []).map((file) => sink.reuse(file))
       if (basis === undefined || !frozen.isEmpty) {
         files.push(isSavepoint ? await sink.writeExclusive(name, chunks) : await sink.writeShared(name, chunks))

@@ -116,14 +116,7 @@ export class BlockBuilder {
   take(): Uint8Array {
     const order = this.#isSorted ? undefined : this.#order()
     const out = new ByteWriter(this.bytes + 64)
-    out.u32(0)
-    out.u8(this.head.op)
-    out.u8(this.head.keyClass)
-    out.u8(this.head.state & 255)
-    out.u8(this.head.state >>> 8)
-    out.u32(this.count)
-    out.u32(this.#keys.position)
-    writeNamespace(this.head.namespace, out)
+    writeBlockHead(this.head, this.count, this.#keys.position, out)
     for (let i = 0; i < this.count; i++) {
       const group = this.#keyGroups[order === undefined ? i : order[i]!]!
       out.u8(group & 255)
@@ -193,6 +186,70 @@ function writeNamespace(namespace: Namespace, out: ByteWriter): void {
     out.u8(1)
     out.text(namespace)
   }
+}
+
+/** Writes a block in place, part by part: `begin`, the keys, `endKeys`, the values, `end`. */
+export class BlockWriter {
+  readonly out: ByteWriter
+  /** Of what `reserve` has made room for. */
+  view: DataView
+  #start = 0
+  #keysStart = 0
+
+  constructor(out: ByteWriter) {
+    this.out = out
+    this.view = viewOf(out)
+  }
+
+  /** `keyGroups` ascending. */
+  begin(head: BlockHead, count: number, keyGroups: Uint16Array): void {
+    const { out } = this
+    this.#start = out.position
+    writeBlockHead(head, count, 0, out)
+    const at = this.reserve(2 * count)
+    for (let i = 0; i < count; i++) this.view.setUint16(at + 2 * i, keyGroups[i]!, true)
+    this.#keysStart = out.position
+  }
+
+  /** The position of so many bytes that are written by `view`. */
+  reserve(bytes: number): number {
+    const { out } = this
+    const at = out.reserve(bytes)
+    out.position = at + bytes
+    if (this.view.buffer !== out.buffer.buffer) this.view = viewOf(out)
+    return at
+  }
+
+  endKeys(): void {
+    const keyBytes = this.out.position - this.#keysStart
+    this.#view().setUint32(this.#start + keyBytesOffset, keyBytes, true)
+  }
+
+  end(): void {
+    this.#view().setUint32(this.#start, this.out.position - this.#start - 4, true)
+  }
+
+  #view(): DataView {
+    this.reserve(0)
+    return this.view
+  }
+}
+
+const keyBytesOffset = 12
+
+function viewOf(out: ByteWriter): DataView {
+  return new DataView(out.buffer.buffer, out.buffer.byteOffset)
+}
+
+function writeBlockHead(head: BlockHead, count: number, keyBytes: number, out: ByteWriter): void {
+  out.u32(0)
+  out.u8(head.op)
+  out.u8(head.keyClass)
+  out.u8(head.state & 255)
+  out.u8(head.state >>> 8)
+  out.u32(count)
+  out.u32(keyBytes)
+  writeNamespace(head.namespace, out)
 }
 
 /** A block as it is read: key groups, and two readers that stand at the first key and the first value. */

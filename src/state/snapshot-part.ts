@@ -75,15 +75,31 @@ function loadBlocks(part: SnapshotPart, bytes: Uint8Array, firstBlock: number): 
   while (block.next()) part.load(block)
 }
 
-/** Blocks after which the event loop gets a turn. */
-const blocksPerTurn = 4
+/** What is written at once: every write costs a turn of the event loop, which a busy slot takes every few ms. */
+export const chunkBytesDefault: number = 1024 * 1024
+/** The encoding of so many blocks takes a few ms at most. */
+const blocksPerChunk = 4
 
-/** A file's chunks: its header, then the blocks as they are made. */
-export async function* blocksAfter(header: Uint8Array, frozen: FrozenState): AsyncGenerator<Uint8Array> {
+/** A file's chunks: its header, then the blocks, some at a time; more are made when those are written. */
+export function* blocksAfter(
+  header: Uint8Array,
+  frozen: FrozenState,
+  chunkBytes: number = chunkBytesDefault,
+): Generator<Uint8Array> {
   yield header
-  let count = 0
+  let blocks: Uint8Array[] = []
+  let bytes = 0
   for (const block of frozen.blocks()) {
-    yield block
-    if (++count % blocksPerTurn === 0) await new Promise<void>((resolve) => setImmediate(resolve))
+    blocks.push(block)
+    bytes += block.length
+    if (bytes < chunkBytes && blocks.length < blocksPerChunk) continue
+    yield joined(blocks)
+    blocks = []
+    bytes = 0
   }
+  if (blocks.length > 0) yield joined(blocks)
+}
+
+function joined(blocks: readonly Uint8Array[]): Uint8Array {
+  return blocks.length === 1 ? blocks[0]! : Buffer.concat(blocks)
 }

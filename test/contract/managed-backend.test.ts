@@ -7,8 +7,8 @@ import { keyedStateBackendContract } from './keyed-state-backend.ts'
 
 keyedStateBackendContract('managed', (options) => createKeyedStateBackend('managed', options))
 keyedStateBackendContract(
-  'managed (of partitions of 4 entries)',
-  (options) => new ManagedBackend({ ...options, partitionEntriesMax: 4 }),
+  'managed (of partitions of 4 entries, written one by one)',
+  (options) => new ManagedBackend({ ...options, partitionEntriesMax: 4, snapshotChunkBytes: 1 }),
 )
 
 it('takes keys in the order of another table as fast as in any other', { timeout: 20_000 }, async () => {

@@ -27,8 +27,6 @@ export interface TableOptions {
   readonly account: StateAccount
   /** A partition with more entries is split. */
   readonly partitionEntriesMax: number
-  /** Whether new partitions track changes. */
-  readonly isTracked: () => boolean
   /** Told of the two partitions that take the place of one. */
   readonly onSplit: (from: Partition, left: Partition, right: Partition) => void
 }
@@ -151,12 +149,10 @@ export class ClassTable {
   }
 
   #newPartition(entries: number): Partition {
-    const { layout, account, isTracked } = this.#options
+    const { layout, account } = this.#options
     const arenaBytes = this.hasArena ? entries * arenaBytesPerEntry : undefined
     try {
-      const partition = new Partition(layout, this.#depth, entries, arenaBytes, account)
-      if (isTracked()) partition.track()
-      return partition
+      return new Partition(layout, this.#depth, entries, arenaBytes, account)
     } catch (error) {
       for (const each of this.directory) each.release()
       throw error

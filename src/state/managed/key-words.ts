@@ -15,6 +15,12 @@ import { KeyClass, keyClassOf } from '../key-class.ts'
 import { keyCodecs } from '../snapshot-layout.ts'
 import type { Partition } from './partition.ts'
 
+/** Where the records of keys are: a partition, or copies of some of its records. */
+export interface Records {
+  readonly i32: Int32Array
+  readonly arena: NativeBuffer | undefined
+}
+
 /** A key taken apart: `low` and `high` for word classes, `text` or `bytes` for those in the arena. */
 export const prepared: {
   hash: number
@@ -31,6 +37,9 @@ const long = new BigInt64Array(words.buffer)
 const otherWriter = new ByteWriter(256)
 const otherReader = new ByteReader()
 const otherCodec = keyCodecs[KeyClass.Other]!
+
+/** More are copied by a native call. */
+const loopBytesMax = 64
 
 /** The class of tables that a key is in. */
 export function tableClassOf(key: unknown): KeyClass {
@@ -156,8 +165,8 @@ function writeHeader(arena: NativeBuffer, offset: number, header: number): void 
 }
 
 /** The hash of an entry's key, from its record. */
-export function hashAt(keyClass: KeyClass, partition: Partition, base: number): number {
-  const { i32 } = partition
+export function hashAt(keyClass: KeyClass, records: Records, base: number): number {
+  const { i32 } = records
   switch (keyClass) {
     case KeyClass.Int32:
       return hashKey(i32[base]!)
@@ -204,6 +213,21 @@ function otherAt(arena: NativeBuffer, offset: number): unknown {
   otherReader.reset(arena)
   otherReader.seek(offset + 4)
   return otherCodec.decode(otherReader)
+}
+
+/** Writes the key of a record as in snapshot-layout; of classes whose keys are in the arena. */
+export function writeArenaKey(keyClass: KeyClass, records: Records, base: number, out: ByteWriter): void {
+  const arena = records.arena!
+  const offset = records.i32[base + 1]! - 1
+  const header = keyHeaderAt(arena, offset)
+  // What precedes a text there is what its codec writes; of other keys it is the length, which they do not need.
+  if (keyClass === KeyClass.Text) out.varint(header)
+  const bytes = (header >>> 1) * ((header & 1) + 1)
+  const to = out.reserve(bytes)
+  const { buffer } = out
+  if (bytes > loopBytesMax) arena.copy(buffer, to, offset + 4, offset + 4 + bytes)
+  else for (let i = 0; i < bytes; i++) buffer[to + i] = arena[offset + 4 + i]!
+  out.position = to + bytes
 }
 
 /** Bytes that the key of a record takes in the arena. */

@@ -27,8 +27,6 @@ interface PendingChanges {
 export class ManagedBackend extends KeyedBackendBase {
   readonly kind = 'managed'
   readonly partitionEntriesMax: number
-  /** False until the first snapshot: nothing is tracked. */
-  isTracking = false
   #drops: Drop[] = []
   /** What touching has read: kept so that nobody can leave the reading out. */
   #touched = 0
@@ -91,14 +89,13 @@ export class ManagedBackend extends KeyedBackendBase {
   }
 
   protected freeze(checkpointId: number, isFull: boolean, tracks: boolean): FrozenState {
-    if (tracks) this.isTracking = true
     const partitions: FrozenPartition[] = []
     const graves: Graves[] = []
     for (const cell of this.cells() as Iterable<ManagedCell<unknown>>) {
       for (const tables of cell.namespaceTables.values()) {
         if (tracks) tables.isPersisted = true
         for (const [table, partition] of tables.partitions()) {
-          if (tracks) partition.track()
+          partition.track(!isFull || !tracks)
           if (freezePartition(partition, checkpointId, isFull, tracks)) partitions.push({ cell, table, partition })
         }
         if (tracks) for (const table of tables.tables) if (table !== undefined) takeGraves(cell, table, graves)
@@ -107,6 +104,7 @@ export class ManagedBackend extends KeyedBackendBase {
     const earlier = isFull ? [] : this.#pending
     const snapshot = new ManagedSnapshot({
       maxParallelism: this.maxParallelism,
+      chunkBytes: this.snapshotChunkBytes,
       partitions,
       graves: isFull ? [] : [...earlier.flatMap((pending) => pending.graves), ...graves],
       drops: isFull ? [] : [...earlier.flatMap((pending) => pending.drops), ...this.#drops],

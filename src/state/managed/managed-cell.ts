@@ -52,7 +52,6 @@ export abstract class ManagedCell<V> implements LoadableCell<V>, ValueState<V> {
       layout,
       account: backend.account,
       partitionEntriesMax: backend.partitionEntriesMax,
-      isTracked: () => backend.isTracking,
       onSplit: (from, left, right) => backend.replaced(from, left, right),
     }
   }

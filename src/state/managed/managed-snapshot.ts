@@ -1,19 +1,26 @@
 /**
  * A snapshot of the managed backend under way: the entries whose bit is set in their partition's `frozen`. They are
- * encoded in the background; one that is about to change before its turn is encoded at that moment (`preserve`).
+ * encoded in the background, many at once; one that is about to change before its turn is put aside at that moment
+ * (`preserve`): a copy of its record where the record is all of it, else it is encoded.
  *
- * Invariant: an entry's bit in `frozen` is cleared when it is encoded, and nothing else clears it.
+ * Invariants
+ * 1. An entry's bit in `frozen` is cleared when it is encoded or put aside, and nothing else clears it.
+ * 2. Between two chunks `#out` ends with a whole block.
  */
 import { cellCodec } from '../cell-codec.ts'
 import type { FrozenState } from '../frozen-state.ts'
-import { BlockBuilder, BlockOp } from '../snapshot-layout.ts'
+import { BlockBuilder, type BlockHead, BlockOp, keyCodecs } from '../snapshot-layout.ts'
+import { ByteWriter } from '../../data/bytes.ts'
 import type { ValueCodec } from '../../data/value-codec.ts'
+import { KeyClass } from '../key-class.ts'
 import type { Namespace } from '../keyed-state-backend.ts'
 import { keyGroupOf } from '../../data/key-groups.ts'
 import type { ClassTable } from './class-table.ts'
-import { hashAt, keyAt } from './key-words.ts'
+import { hashAt, keyAt, writeArenaKey } from './key-words.ts'
 import type { ManagedCell } from './managed-cell.ts'
-import type { Partition } from './partition.ts'
+import { Mode, type Partition } from './partition.ts'
+import { blockEntries, RecordBlocks } from './record-blocks.ts'
+import { recordWriterFor } from './record-writer.ts'
 
 /** A partition whose frozen entries are to be written, and whose they are. */
 export interface FrozenPartition {
@@ -35,6 +42,15 @@ export interface Drop {
 
 const blockEntriesMax = 4096
 const blockBytesMax = 256 * 1024
+/** Blocks end beyond the limit. */
+const chunkSlackBytes = 128 * 1024
+
+/** Records of one table put aside. */
+interface Aside {
+  readonly owner: FrozenPartition
+  readonly i32: Int32Array
+  count: number
+}
 
 export class ManagedSnapshot implements FrozenState {
   readonly #maxParallelism: number
@@ -45,13 +61,21 @@ export class ManagedSnapshot implements FrozenState {
   readonly #states: ReadonlyMap<string, number>
   readonly #prune: (stateName: string) => ((value: unknown) => unknown) | undefined
   readonly #codecs: Map<string, ValueCodec> = new Map()
-  readonly #preserved: Map<ClassTable, BlockBuilder> = new Map()
+  readonly #out: ByteWriter
+  readonly #chunkBytes: number
+  readonly #records: RecordBlocks
+  /** Changed before their turn: copies of records; what is encoded one by one; blocks of both. */
+  readonly #asides: Map<ClassTable, Aside> = new Map()
+  readonly #asideOut = new ByteWriter()
+  #asideRecords: RecordBlocks | undefined
+  readonly #builders: Map<ClassTable, BlockBuilder> = new Map()
   readonly #finished: Uint8Array[] = []
   readonly #onClose: () => void
   #isWritten = false
 
   constructor(options: {
     readonly maxParallelism: number
+    readonly chunkBytes: number
     readonly partitions: FrozenPartition[]
     readonly graves: readonly Graves[]
     readonly drops: readonly Drop[]
@@ -66,6 +90,9 @@ export class ManagedSnapshot implements FrozenState {
     this.#states = options.states
     this.#prune = options.prune
     this.#onClose = options.onClose
+    this.#chunkBytes = options.chunkBytes
+    this.#out = new ByteWriter(options.chunkBytes + chunkSlackBytes)
+    this.#records = new RecordBlocks(options.maxParallelism, this.#out)
     for (const each of options.partitions) this.#owners.set(each.partition, each)
   }
 
@@ -75,10 +102,8 @@ export class ManagedSnapshot implements FrozenState {
 
   preserve(partition: Partition, entry: number): void {
     const owner = this.#owners.get(partition)!
-    let builder = this.#preserved.get(owner.table)
-    if (builder === undefined) this.#preserved.set(owner.table, (builder = this.#builder(owner, BlockOp.Upsert)))
-    this.#add(builder, owner, entry)
-    if (isFull(builder)) this.#finished.push(builder.take())
+    if (this.#isAllRecord(owner)) this.#putAside(owner, entry)
+    else this.#encode(owner, entry)
   }
 
   /** The entries of a partition are in two others now. */
@@ -98,8 +123,10 @@ export class ManagedSnapshot implements FrozenState {
     for (const graves of this.#graves) yield* this.#removals(graves)
     // The list grows while it is walked, when partitions are split.
     for (let i = 0; i < this.#partitions.length; i++) yield* this.#upserts(this.#partitions[i]!)
+    for (const aside of this.#asides.values()) if (aside.count > 0) this.#finishAside(aside)
+    if (this.#out.position > 0) yield this.#out.detach()
     yield* this.#finished
-    for (const builder of this.#preserved.values()) if (builder.count > 0) yield builder.take()
+    for (const builder of this.#builders.values()) if (builder.count > 0) yield builder.take()
     this.#isWritten = true
   }
 
@@ -114,7 +141,7 @@ export class ManagedSnapshot implements FrozenState {
   }
 
   *#removals(graves: Graves): Generator<Uint8Array> {
-    const builder = this.#builder(graves, BlockOp.Remove)
+    const builder = new BlockBuilder(this.#head(graves, BlockOp.Remove))
     for (const key of graves.keys) {
       builder.add(keyGroupOf(key, this.#maxParallelism), key, undefined, undefined)
       if (isFull(builder)) yield builder.take()
@@ -123,39 +150,110 @@ export class ManagedSnapshot implements FrozenState {
   }
 
   *#upserts(owner: FrozenPartition): Generator<Uint8Array> {
-    const builder = this.#builder(owner, BlockOp.Upsert)
     const { partition } = owner
     let { generation } = partition
     for (let word = 0; partition.frozen !== undefined && word < partition.frozen.length; word++) {
-      let bits = partition.frozen[word]!
+      const bits = partition.frozen[word]!
       if (bits === 0) continue
       partition.frozen[word] = 0
       if (partition.persisted !== undefined) partition.persisted[word]! |= bits
-      while (bits !== 0) {
-        const entry = word * 32 + 31 - Math.clz32(bits & -bits)
-        bits &= bits - 1
-        if (entry < partition.places && !partition.isEmptyAt(entry)) this.#add(builder, owner, entry)
-      }
-      if (!isFull(builder)) continue
-      yield builder.take()
+      this.#collect(owner, word, bits)
+      if (!this.#records.isFull) continue
+      this.#writeBlock(owner)
+      if (this.#out.position < this.#chunkBytes) continue
+      yield this.#out.detach()
       if (generation === partition.generation) continue
       // The partition has grown meanwhile: all entries, and the bits of those not written yet, are elsewhere.
       generation = partition.generation
       word = -1
     }
-    if (builder.count > 0) yield builder.take()
+    if (this.#records.count > 0) this.#writeBlock(owner)
+    // Nothing of it is awaited any more: changes need not look.
+    if (partition.mode === Mode.Frozen) partition.mode = Mode.Tracked
   }
 
-  #add(builder: BlockBuilder, { cell, table, partition }: FrozenPartition, entry: number): void {
-    const base = entry * cell.layout.strideWords
-    let value = cell.readAt(partition, entry)
+  /** Entries of one word of bits. */
+  #collect({ cell, partition }: FrozenPartition, word: number, from: number): void {
+    const records = this.#records
+    const { i32, places } = partition
+    const stride = cell.layout.strideWords
     const prune = this.#prune(cell.spec.name)
-    if (prune !== undefined) {
-      value = prune(value)
-      if (value === undefined) return
+    const isRecord = cell.layout.fields !== undefined && prune === undefined
+    for (let bits = from; bits !== 0; bits &= bits - 1) {
+      const entry = word * 32 + 31 - Math.clz32(bits & -bits)
+      const base = entry * stride
+      if (entry >= places || (i32[base] === 0 && i32[base + 1] === 0)) continue
+      if (!isRecord) {
+        const value = cell.readAt(partition, entry)
+        const kept = prune === undefined ? value : prune(value)
+        if (kept === undefined) continue
+        records.objects.push(kept)
+      }
+      records.add(entry)
     }
-    const keyGroup = (hashAt(table.keyClass, partition, base) >>> 0) % this.#maxParallelism
-    builder.add(keyGroup, keyAt(table.keyClass, partition, base), value, this.#codec(cell))
+  }
+
+  #writeBlock(owner: FrozenPartition): void {
+    const { cell, partition } = owner
+    const isRecord = this.#prune(cell.spec.name) === undefined
+    const writer = isRecord ? recordWriterFor(cell.layout) : undefined
+    const values = writer === undefined ? { writer, codec: this.#codec(cell) } : { writer, codec: undefined }
+    this.#records.write(this.#head(owner, BlockOp.Upsert), partition, cell.layout.strideWords, values)
+  }
+
+  /** Whether words are all there is to an entry. */
+  #isAllRecord({ cell, table }: FrozenPartition): boolean {
+    return (
+      table.keyClass < KeyClass.Text && cell.layout.fields !== undefined && this.#prune(cell.spec.name) === undefined
+    )
+  }
+
+  #putAside(owner: FrozenPartition, entry: number): void {
+    const { strideWords } = owner.cell.layout
+    let aside = this.#asides.get(owner.table)
+    if (aside === undefined) {
+      aside = { owner, i32: new Int32Array(blockEntries * strideWords), count: 0 }
+      this.#asides.set(owner.table, aside)
+    }
+    const { i32 } = owner.partition
+    const from = entry * strideWords
+    const to = aside.count * strideWords
+    for (let i = 0; i < strideWords; i++) aside.i32[to + i] = i32[from + i]!
+    if (++aside.count === blockEntries) this.#finishAside(aside)
+  }
+
+  #finishAside(aside: Aside): void {
+    const { owner, i32, count } = aside
+    const records = (this.#asideRecords ??= new RecordBlocks(this.#maxParallelism, this.#asideOut))
+    for (let entry = 0; entry < count; entry++) records.add(entry)
+    const writer = recordWriterFor(owner.cell.layout)!
+    const copies = { i32, arena: undefined }
+    records.write(this.#head(owner, BlockOp.Upsert), copies, owner.cell.layout.strideWords, {
+      writer,
+      codec: undefined,
+    })
+    this.#finished.push(this.#asideOut.take())
+    aside.count = 0
+  }
+
+  /** One entry by itself. */
+  #encode(owner: FrozenPartition, entry: number): void {
+    const { cell, table, partition } = owner
+    let value: unknown = cell.readAt(partition, entry)
+    const prune = this.#prune(cell.spec.name)
+    if (prune !== undefined) value = prune(value)
+    if (value === undefined) return
+    let builder = this.#builders.get(table)
+    if (builder === undefined) {
+      this.#builders.set(table, (builder = new BlockBuilder(this.#head(owner, BlockOp.Upsert))))
+    }
+    const base = entry * cell.layout.strideWords
+    if (table.keyClass < KeyClass.Text)
+      keyCodecs[table.keyClass]!.encode(keyAt(table.keyClass, partition, base), builder.keys)
+    else writeArenaKey(table.keyClass, partition, base, builder.keys)
+    this.#codec(cell).encode(value, builder.values)
+    builder.finishEntry((hashAt(table.keyClass, partition, base) >>> 0) % this.#maxParallelism)
+    if (isFull(builder)) this.#finished.push(builder.take())
   }
 
   #codec(cell: ManagedCell<unknown>): ValueCodec {
@@ -164,9 +262,9 @@ export class ManagedSnapshot implements FrozenState {
     return codec
   }
 
-  #builder({ cell, table }: { cell: ManagedCell<unknown>; table: ClassTable }, op: BlockOp): BlockBuilder {
+  #head({ cell, table }: { cell: ManagedCell<unknown>; table: ClassTable }, op: BlockOp): BlockHead {
     const state = this.#states.get(cell.spec.name)!
-    return new BlockBuilder({ op, state, keyClass: table.keyClass, namespace: table.namespace })
+    return { op, state, keyClass: table.keyClass, namespace: table.namespace }
   }
 }
 

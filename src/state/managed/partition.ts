@@ -28,7 +28,7 @@ import type { RecordLayout } from './record-layout.ts'
 
 /** What a change has to do besides changing. */
 export const Mode = {
-  /** Nothing: there was no snapshot yet. */
+  /** Nothing: no snapshot has seen the partition yet, all of it is new. */
   Untracked: 0,
   /** Note it in `dirty`. */
   Tracked: 1,
@@ -237,10 +237,11 @@ export class Partition {
     return offset
   }
 
-  /** Tracks changes from now on. */
-  track(): void {
+  /** Tracks changes from now on; where `isAllNew`, what is there is taken for changed. */
+  track(isAllNew: boolean): void {
     if (this.dirty !== undefined) return
     this.dirty = this.#noBits()
+    if (isAllNew && this.liveCount > 0) this.dirty.fill(-1)
     this.persisted = this.#noBits()
     this.mode = Mode.Tracked
   }
