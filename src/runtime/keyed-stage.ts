@@ -51,6 +51,6 @@ export class KeyedStage {
 
   /** Between batches: decides whether the next one is staged. */
   adapt(): void {
-    this.isOn = this.#state.usedBytes() >= stagedStateBytesMin
+    this.isOn = this.#state.touchableBytes!() >= stagedStateBytesMin
   }
 }

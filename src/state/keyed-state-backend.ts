@@ -183,6 +183,8 @@ export interface KeyedStateBackend {
    * come one by one. A hint, for the namespaces at hand.
    */
   touchKeys?(keys: ArrayLike<unknown>, count: number): void
+  /** How large the tables are that `touchKeys` would look into now: what fits into the caches is there by itself. */
+  touchableBytes?(): number
   /** Whether `prefetch` has anything to gain now: state that is whole in memory needs none. */
   readonly wantsPrefetch?: boolean
   /**

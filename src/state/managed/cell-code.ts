@@ -83,7 +83,7 @@ function cellSource(layout: RecordLayout): string {
     const int = key | 0
     if (int !== key || int === 0) { this.seekOther(key); return }
     const table = this.int32
-    if (table === undefined) { this.entry = -1; return }
+    if (table === undefined) { this.entry = -1; this.missedIn = undefined; return }
     const hash = mix32(int)
     const p = table.directory[(hash >>> 1) >>> table.shift]
     const i32 = p.i32
@@ -93,7 +93,7 @@ function cellSource(layout: RecordLayout): string {
       const held = i32[base]
       if (held === int) { ${found} }
       // The key 0 is a place in use, too.
-      if (held === 0 && i32[(base + 1) | 0] === 0) { this.entry = -1; return }
+      if (held === 0 && i32[(base + 1) | 0] === 0) { this.missed(p, e, hash); return }
       e = (e + 1) | 0
     }
   }
@@ -101,7 +101,8 @@ function cellSource(layout: RecordLayout): string {
     const table = this.int32
     if (table === undefined) return 0
     const { directory, shift } = table
-    let seen = 0
+    const { touchedPartitions, touchedWords } = this
+    let found = 0
     for (let i = 0; i < count; i++) {
       const key = keys[i]
       const int = key | 0
@@ -109,11 +110,19 @@ function cellSource(layout: RecordLayout): string {
       const hash = mix32(int)
       const p = directory[(hash >>> 1) >>> shift]
       const x = Math.imul(hash, p.multiplier)
-      const e = ((x >>> p.shiftA) + ((x >>> p.shiftB) & p.maskB)) | 0
-      seen ^= p.i32[Math.imul(e, ${stride})]
+      touchedWords[found] = Math.imul((x >>> p.shiftA) + ((x >>> p.shiftB) & p.maskB), ${stride})
+      touchedPartitions[found++] = p
+    }
+    // A loop of its own, and short, so that the processor has many of these loads under way.
+    let seen = 0
+    for (let i = 0; i < found; i++) {
+      const { i32 } = touchedPartitions[i]
+      const word = touchedWords[i]
+      seen ^= i32[word] ^ i32[(word + ${stride * 2}) | 0]
     }
     return seen
   }
+  ${isObject ? '' : insertOf(layout)}
   readAt(p, e) {
     return ${readOf(layout)}
   }
@@ -124,6 +133,29 @@ function cellSource(layout: RecordLayout): string {
     ${checkOf(layout, 'value')}
   }
 }`
+}
+
+/**
+ * A new entry where `seek` has just missed it, as long as neither growing nor splitting is due and nobody looks at the
+ * key's group twice; all else is \`insertAnyhow\`.
+ */
+function insertOf(layout: RecordLayout): string {
+  return `insert(value) {
+    const p = this.missedIn
+    const e = this.missedAt
+    const hash = this.missedHash
+    if (p === undefined || p.liveCount >= p.liveMax || p.liveCount >= this.partitionEntriesMax) { this.insertAnyhow(value); return }
+    if (!this.context.ownsHash(hash) || e >= p.places - 1 || e - p.homeOf(hash) >= 64) { this.insertAnyhow(value); return }
+    ${checkOf(layout, 'value')}
+    const base = Math.imul(e, ${layout.strideWords})
+    p.i32[base] = this.context.key
+    p.i32[base + 1] = 1
+    p.claim(e)
+    this.current.entryCount++
+    ${writeOf(layout)}
+    this.entry = e
+    this.partition = p
+  }`
 }
 
 function readOf(layout: RecordLayout): string {

@@ -6,12 +6,12 @@
  * 1. `directory` has 2^depth places; a partition of depth d stands in 2^(depth - d) neighbouring ones.
  * 2. `directory[(hash >>> 1) >>> shift]` is the partition of a hash; shift is 31 - depth. (Generated code knows this.)
  */
-import { hashKey, mix32 } from '../../data/key-groups.ts'
+import { hashKey } from '../../data/key-groups.ts'
 import { type KeyClass, KeyClass as Class } from '../key-class.ts'
 import type { Namespace } from '../keyed-state-backend.ts'
 import type { StateAccount } from '../state-budget.ts'
 import { hashAt, isPreparedAt, isTextAt, prepared, preparedArenaBytes, storePrepared } from './key-words.ts'
-import { type HashAt, Partition } from './partition.ts'
+import { type HashAt, int32HashAt, Partition } from './partition.ts'
 import type { RecordLayout } from './record-layout.ts'
 
 /** Splitting beyond this many leading bits means that the hashes are equal, not that there are too many keys. */
@@ -50,10 +50,7 @@ export class ClassTable {
     this.namespace = namespace
     this.#options = options
     this.#stride = options.layout.strideWords
-    this.#hashAt =
-      keyClass === Class.Int32
-        ? (partition, base) => mix32(partition.i32[base]!)
-        : (partition, base) => hashAt(keyClass, partition, base)
+    this.#hashAt = keyClass === Class.Int32 ? int32HashAt : (partition, base) => hashAt(keyClass, partition, base)
     const { partitionEntriesMax } = options
     while (this.#depth < depthMax && expectedEntries > fillExpected * partitionEntriesMax * 2 ** this.#depth)
       this.#depth++
@@ -144,6 +141,12 @@ export class ClassTable {
     }
   }
 
+  recordBytes(): number {
+    let bytes = 0
+    for (const partition of this.partitions()) bytes += partition.i32.byteLength
+    return bytes
+  }
+
   release(): void {
     for (const partition of this.partitions()) partition.release()
   }
@@ -161,29 +164,44 @@ export class ClassTable {
 
   #isToBeSplit(partition: Partition): boolean {
     if (partition.depth >= depthMax) return false
-    if (partition.liveCount >= this.#options.partitionEntriesMax) return true
+    const { partitionEntriesMax } = this.#options
+    // One that would have to be split before long is not grown any more.
+    if (partition.liveCount >= partitionEntriesMax) return true
+    if (partition.isFull && partition.nextLiveMax > partitionEntriesMax) return true
     if (!this.hasArena || partition.liveCount < 2) return false
     return partition.arenaUsed + preparedArenaBytes(this.keyClass) > arenaBytesMax
   }
 
   #split(from: Partition, hash: number): void {
     if (from.depth === this.#depth) this.#doubleDirectory()
-    const left = this.#half(from)
-    let right: Partition | undefined
-    try {
-      right = this.#half(from)
-      this.#distribute(from, left, right)
-    } catch (error) {
-      left.release()
-      right?.release()
-      throw error
-    }
+    const [left, right] = this.#halves(from)
     const width = 1 << (this.#depth - left.depth)
     const first = Math.floor(((hash >>> 1) >>> this.shift) / (2 * width)) * 2 * width
     this.directory.fill(left, first, first + width)
     this.directory.fill(right, first + width, first + 2 * width)
     from.release()
     this.#options.onSplit(from, left, right)
+  }
+
+  #halves(from: Partition): [left: Partition, right: Partition] {
+    const halves: Partition[] = []
+    try {
+      const left = this.#half(from)
+      halves.push(left)
+      const right = this.#half(from)
+      halves.push(right)
+      const bit = 31 - from.depth
+      const isDone =
+        this.#hashAt === int32HashAt &&
+        from.isPlain &&
+        left.takeInt32s(from, 1 << bit, 0) &&
+        right.takeInt32s(from, 1 << bit, 1 << bit)
+      if (!isDone) this.#distribute(from, left, right)
+      return [left, right]
+    } catch (error) {
+      for (const half of halves) half.release()
+      throw error
+    }
   }
 
   #half(from: Partition): Partition {
@@ -211,6 +229,8 @@ export class ClassTable {
   #distribute(from: Partition, left: Partition, right: Partition): void {
     const stride = this.#stride
     const bit = 31 - from.depth
+    left.empty()
+    right.empty()
     for (let place = 0; place < from.places; place++) {
       if (from.isEmptyAt(place)) continue
       const hash = this.#hashAt(from, place * stride)

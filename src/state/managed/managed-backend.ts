@@ -45,6 +45,12 @@ export class ManagedBackend extends KeyedBackendBase {
     this.#touched = seen
   }
 
+  touchableBytes(): number {
+    let bytes = 0
+    for (const cell of this.cells() as Iterable<ManagedCell<unknown>>) bytes += cell.touchableBytes()
+    return bytes
+  }
+
   preserve(partition: Partition, entry: number): void {
     this.#snapshot!.preserve(partition, entry)
   }

@@ -22,8 +22,10 @@ import { NamespaceTables } from './namespace-tables.ts'
 import { Mode, type Partition } from './partition.ts'
 import { type RecordLayout, recordLayoutOf } from './record-layout.ts'
 
-/** A dropped namespace's size is what the next one is expected to reach half of, up to this. */
+/** A namespace is not expected to have more entries than this. */
 const expectedEntriesMax = 16_384
+/** At most so many keys are touched at once. */
+const touchedKeysMax = 256
 
 export abstract class ManagedCell<V> implements LoadableCell<V>, ValueState<V> {
   readonly spec: StateSpec
@@ -37,10 +39,21 @@ export abstract class ManagedCell<V> implements LoadableCell<V>, ValueState<V> {
   partition: Partition = undefined as unknown as Partition
   /** The current namespace's table of int32 keys. */
   int32: ClassTable | undefined = undefined
+  /** The tables of `seenNamespace`. */
+  current: NamespaceTables | undefined = undefined
+  /** Where `seek` found the place of an int32 key empty; `missedIn` is undefined for other keys. */
+  missedIn: Partition | undefined = undefined
+  missedAt = 0
+  missedHash = 0
+  /** Scratch of `touchKeys`. */
+  readonly touchedPartitions: Partition[] = []
+  readonly touchedWords: Int32Array = new Int32Array(touchedKeysMax)
   readonly #backend: ManagedBackend
   readonly #tableOptions: TableOptions
-  #current: NamespaceTables | undefined = undefined
-  #expectedEntries = 0
+  readonly partitionEntriesMax: number
+  /** What the next namespace is expected to be like: the one before it, and the last one dropped. */
+  #latest: NamespaceTables | undefined = undefined
+  #droppedEntries = 0
   #sweep: Iterator<[NamespaceTables, ClassTable, Partition, number]> | undefined = undefined
 
   constructor(backend: ManagedBackend, spec: StateSpec, layout: RecordLayout) {
@@ -48,6 +61,7 @@ export abstract class ManagedCell<V> implements LoadableCell<V>, ValueState<V> {
     this.context = backend.context
     this.spec = spec
     this.layout = layout
+    this.partitionEntriesMax = backend.partitionEntriesMax
     this.#tableOptions = {
       layout,
       account: backend.account,
@@ -76,15 +90,15 @@ export abstract class ManagedCell<V> implements LoadableCell<V>, ValueState<V> {
     if (this.partition.mode !== Mode.Untracked) this.mark(this.partition, this.entry)
     if (addedBytes === 0) return
     this.#backend.account.charge(addedBytes)
-    this.#current!.objectBytes += addedBytes
+    this.current!.objectBytes += addedBytes
   }
 
   clear(): void {
     if (this.seenVersion !== this.context.version) this.seek()
     if (this.entry < 0) return
     const { partition, entry } = this
-    const table = this.#current!.tables[tableClassOf(this.context.key)]!
-    this.#remove(this.#current!, table, partition, entry)
+    const table = this.current!.tables[tableClassOf(this.context.key)]!
+    this.#remove(this.current!, table, partition, entry)
     this.entry = -1
     this.context.invalidate()
   }
@@ -154,6 +168,7 @@ export abstract class ManagedCell<V> implements LoadableCell<V>, ValueState<V> {
     const table = tables.table(keyClass, this.#tableOptions)
     prepare(keyClass, key)
     const entry = table.find()
+    this.context.invalidate()
     if (entry < 0) return void this.#insertPrepared(tables, table, value)
     if (table.partition.mode !== Mode.Untracked) this.mark(table.partition, entry)
     this.writeAt(table.partition, entry, value)
@@ -192,6 +207,11 @@ export abstract class ManagedCell<V> implements LoadableCell<V>, ValueState<V> {
     this.#take(namespace, key)
   }
 
+  /** Bytes of the table that `touchKeys` would look into. */
+  touchableBytes(): number {
+    return this.namespaceTables.get(this.context.namespace)?.int32?.recordBytes() ?? 0
+  }
+
   /** Notes that an entry changes. */
   mark(partition: Partition, entry: number): void {
     if (partition.mode === Mode.Frozen) this.preserve(partition, entry)
@@ -211,8 +231,9 @@ export abstract class ManagedCell<V> implements LoadableCell<V>, ValueState<V> {
   /** Looks up a key that is no int32, or 0. */
   seekOther(key: unknown): void {
     this.entry = -1
+    this.missedIn = undefined
     const keyClass = tableClassOf(this.#currentKey())
-    const table = this.#current?.tables[keyClass]
+    const table = this.current?.tables[keyClass]
     if (table === undefined) return
     if (typeof key === 'string') this.entry = table.findText(key)
     else {
@@ -225,15 +246,27 @@ export abstract class ManagedCell<V> implements LoadableCell<V>, ValueState<V> {
     }
   }
 
-  /** Sets the current key's value where it has none. */
+  /** `seek` has found the place of an int32 key empty. */
+  missed(partition: Partition, place: number, hash: number): void {
+    this.entry = -1
+    this.missedAt = place
+    this.missedHash = hash
+    this.missedIn = partition
+  }
+
+  /** Sets the current key's value where it has none. Types of fixed width have a faster way in front of this. */
   insert(value: V): void {
+    this.insertAnyhow(value)
+  }
+
+  insertAnyhow(value: V): void {
     this.check(value)
     const { context } = this
     context.keyGroup()
     const tables = this.#tablesOf(context.namespace)
     const keyClass = tableClassOf(context.key)
     const table = tables.table(keyClass, this.#tableOptions)
-    this.#current = tables
+    this.current = tables
     this.int32 = tables.int32
     this.seenNamespace = context.namespace
     prepare(keyClass, context.key)
@@ -243,9 +276,10 @@ export abstract class ManagedCell<V> implements LoadableCell<V>, ValueState<V> {
 
   turnToNamespace(): void {
     if (this.context.key === undefined) this.#currentKey()
-    this.#current = this.namespaceTables.get(this.context.namespace)
-    this.int32 = this.#current?.int32
-    this.seenNamespace = this.#current === undefined ? undefined : this.context.namespace
+    this.current = this.namespaceTables.get(this.context.namespace)
+    this.int32 = this.current?.int32
+    this.missedIn = undefined
+    this.seenNamespace = this.current === undefined ? undefined : this.context.namespace
   }
 
   /** What `visit` does to the table moves entries, so a partition's are collected first. */
@@ -302,7 +336,8 @@ export abstract class ManagedCell<V> implements LoadableCell<V>, ValueState<V> {
 
   #drop(tables: NamespaceTables): void {
     this.namespaceTables.delete(tables.namespace)
-    this.#expectedEntries = Math.min(tables.entryCount >>> 1, expectedEntriesMax)
+    this.#droppedEntries = tables.entryCount
+    if (this.#latest === tables) this.#latest = undefined
     tables.isDropped = true
     this.#backend.forget(this.spec.name, tables)
     this.#backend.account.release(tables.objectBytes)
@@ -349,7 +384,11 @@ export abstract class ManagedCell<V> implements LoadableCell<V>, ValueState<V> {
   #tablesOf(namespace: Namespace): NamespaceTables {
     let tables = this.namespaceTables.get(namespace)
     if (tables === undefined) {
-      tables = new NamespaceTables(namespace, this.#expectedEntries)
+      const latest = this.#latest
+      const dropped = this.#droppedEntries
+      const expected = latest === undefined ? dropped : Math.max(latest.entryCount, dropped >>> 1)
+      tables = new NamespaceTables(namespace, Math.min(expected, expectedEntriesMax))
+      this.#latest = tables
       this.namespaceTables.set(namespace, tables)
       this.seenNamespace = undefined
     }

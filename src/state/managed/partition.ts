@@ -61,13 +61,16 @@ export interface WrittenEntries {
 /** The hash of a record's key, by the first word of the record. */
 export type HashAt = (partition: Partition, base: number) => number
 
+/** Of tables with keys of class Int32. */
+export const int32HashAt: HashAt = (partition, base) => mix32(partition.i32[base]!)
+
 export class Partition {
   readonly layout: RecordLayout
   /** Number of leading bits of the hash that all keys of this partition share. */
   readonly depth: number
   capacity = 0
   places = 0
-  multiplier: number
+  multiplier = 0
   shiftA = 0
   shiftB = 0
   maskB = 0
@@ -77,6 +80,8 @@ export class Partition {
   /** Values that are objects, by entry; undefined where values are in the records. */
   objects: unknown[] | undefined
   liveCount = 0
+  /** With fewer entries there is room for one more. */
+  liveMax = 0
   mode: Mode = Mode.Untracked
   dirty: Int32Array | undefined = undefined
   frozen: Int32Array | undefined = undefined
@@ -119,7 +124,17 @@ export class Partition {
 
   /** True where the records are to be grown before one more entry is placed. */
   get isFull(): boolean {
-    return this.liveCount >= this.capacity * loadMax
+    return this.liveCount >= this.liveMax
+  }
+
+  /** True where an entry is its record and nothing else. */
+  get isPlain(): boolean {
+    return this.mode === Mode.Untracked && this.objects === undefined && this.arena === undefined
+  }
+
+  /** How many entries there will be room for once it has grown. */
+  get nextLiveMax(): number {
+    return nextCapacity(this.capacity) * loadMax
   }
 
   homeOf(hash: number): number {
@@ -229,6 +244,52 @@ export class Partition {
     return true
   }
 
+  /**
+   * Copies the entries of a plain partition of int32 keys whose hash has these bits under a mask: `copyFrom`, in one
+   * loop. False where the tail is full; then the content is no good.
+   */
+  takeInt32s(from: Partition, mask: number, bits: number): boolean {
+    const { strideWords } = this.layout
+    const source = from.i32
+    const target = this.i32
+    const { multiplier, shiftA, shiftB, maskB } = this
+    const last = (this.places - 1) * strideWords
+    let live = 0
+    for (let place = 0; place < from.places; place += copiedAtOnce) {
+      const end = Math.min(place + copiedAtOnce, from.places) * strideWords
+      // Which places are in use, and whose, is random: found without branches, which would be guessed wrong.
+      let count = 0
+      for (let base = place * strideWords; base < end; base += strideWords) {
+        const key = source[base]!
+        const used = key | source[base + 1]!
+        const other = (mix32(key) & mask) ^ bits
+        copied[count] = base
+        count += ((used | -used) & ~(other | -other)) >>> 31
+      }
+      for (let i = 0; i < count; i++) {
+        const base = copied[i]!
+        const x = Math.imul(mix32(source[base]!), multiplier)
+        let at = Math.imul((x >>> shiftA) + ((x >>> shiftB) & maskB), strideWords)
+        while (target[at] !== 0 || target[at + 1] !== 0) at += strideWords
+        if (at === last) return false
+        target[at] = source[base]!
+        target[at + 1] = source[base + 1]!
+        if (strideWords > 2) target[at + 2] = source[base + 2]!
+        if (strideWords > 3) target[at + 3] = source[base + 3]!
+        for (let word = 4; word < strideWords; word++) target[at + word] = source[base + word]!
+      }
+      live += count
+    }
+    this.liveCount = live
+    return true
+  }
+
+  /** Forgets all entries; of one that is being filled. */
+  empty(): void {
+    this.i32.fill(0)
+    this.liveCount = 0
+  }
+
   /** Room for `bytes` of a key; returns their offset. The caller writes them. */
   reserveKey(bytes: number): number {
     if (this.arenaUsed + bytes > this.arena!.length) this.#growArena(bytes)
@@ -297,6 +358,7 @@ export class Partition {
     this.f64 = new Float64Array(buffer)
     this.i64 = new BigInt64Array(buffer)
     this.capacity = capacity
+    this.liveMax = capacity * loadMax
     this.places = places
     this.#setHomes(capacity)
   }
@@ -312,12 +374,14 @@ export class Partition {
   /** The content as it is, to be read (or taken back) after this partition got other arrays. */
   #shell(): Partition {
     const shell: Partition = Object.create(Partition.prototype)
-    const { layout, multiplier, capacity, places, shiftA, shiftB, maskB, i32, f64, i64, objects, liveCount } = this
+    const { layout, multiplier, capacity, liveMax, places, shiftA, shiftB, maskB, i32, f64, i64, objects, liveCount } =
+      this
     const { mode, dirty, frozen, persisted, written, arena } = this
     Object.assign(shell, {
       layout,
       multiplier,
       capacity,
+      liveMax,
       places,
       shiftA,
       shiftB,
@@ -337,6 +401,11 @@ export class Partition {
     this.objects = old.objects === undefined ? undefined : filled(this.places)
     this.liveCount = 0
     this.trackLike(old)
+    if (hashAt === int32HashAt && this.isPlain) {
+      if (this.takeInt32s(old, 0, 0)) return true
+      this.#release(recordBytes(this.layout, this.places))
+      return false
+    }
     const stride = this.layout.strideWords
     const { i32, places } = old
     for (let place = 0, base = 0; place < places; place++, base += stride) {
@@ -416,6 +485,10 @@ const none: { i32: Int32Array; f64: Float64Array; i64: BigInt64Array } = {
   f64: new Float64Array(0),
   i64: new BigInt64Array(0),
 }
+
+/** Places of entries to be copied, some at a time. */
+const copiedAtOnce = 256
+const copied = new Int32Array(copiedAtOnce)
 
 let multiplierCount = 0
 
