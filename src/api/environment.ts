@@ -65,7 +65,7 @@ export interface LocalEnvironmentOptions {
 /** How a job of an environment of one's own is run. */
 export type ExecuteOptions = Pick<
   JobRequest,
-  'jobDir' | 'from' | 'fresh' | 'onProgress' | 'progressIntervalMs' | 'signal'
+  'jobDir' | 'from' | 'fresh' | 'onProgress' | 'onWarning' | 'progressIntervalMs' | 'signal'
 >
 
 /** Where a program says what is to be done: sources first, then operators on the streams they give, sinks last. */

@@ -9,6 +9,7 @@ import type { OperatorMetadata, OperatorSnapshot } from '../checkpoint/checkpoin
 import { type CompletedCheckpoint, readSavepoint } from '../checkpoint/savepoint.ts'
 import { openSnapshotSource } from '../checkpoint/snapshot-files.ts'
 import { MillraceError } from '../common/errors.ts'
+import { localPath } from '../common/local-path.ts'
 import { nodeFileSystem } from '../common/file-system.ts'
 import { keyGroupRangeOf } from '../data/key-groups.ts'
 import type { TypeInformation } from '../data/types.ts'
@@ -51,7 +52,7 @@ export class SavepointReader {
 
   /** `path`: a savepoint, or a checkpoint of a job directory (`…/checkpoints/chk-N`). */
   static async read(path: string): Promise<SavepointReader> {
-    return new SavepointReader(await readSavepoint(nodeFileSystem, resolve(path)))
+    return new SavepointReader(await readSavepoint(nodeFileSystem, resolve(localPath(path, 'the savepoint'))))
   }
 
   private constructor(checkpoint: CompletedCheckpoint) {

@@ -15,6 +15,7 @@ import { importSavepoint, writeSavepoint } from '../checkpoint/savepoint.ts'
 import { openSnapshotSink } from '../checkpoint/snapshot-files.ts'
 import { systemClock } from '../common/clock.ts'
 import { MillraceError } from '../common/errors.ts'
+import { localPath } from '../common/local-path.ts'
 import { nodeFileSystem } from '../common/file-system.ts'
 import { maxParallelismDefault, maxParallelismMax } from '../common/limits.ts'
 import type { TypeInformation } from '../data/types.ts'
@@ -97,7 +98,7 @@ export class SavepointWriter {
 
   /** Begins with all that another savepoint (or checkpoint) holds, which stays as it is. */
   static fromExistingSavepoint(path: string, maxParallelism: number = maxParallelismDefault): SavepointWriter {
-    return new SavepointWriter(resolve(path), maxParallelism)
+    return new SavepointWriter(resolve(localPath(path, 'the savepoint')), maxParallelism)
   }
 
   private constructor(existing: string | undefined, maxParallelism: number) {
@@ -130,7 +131,7 @@ export class SavepointWriter {
 
   /** Writes the savepoint at `path`, which must not exist; a crash leaves nothing that looks like one. */
   async write(path: string): Promise<void> {
-    const target = resolve(path)
+    const target = resolve(localPath(path, 'the savepoint'))
     const work = `${target}.tmp-${process.pid}`
     try {
       await nodeFileSystem.makeDirectory(checkpointDirectory(work, writtenId))

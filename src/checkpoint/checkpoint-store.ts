@@ -166,6 +166,14 @@ export class CheckpointStore {
     await this.#removeShared(() => true)
   }
 
+  /** Removes every checkpoint, the oldest first; savepoints stay. Only while no slot runs. */
+  async removeAll(): Promise<void> {
+    for (const id of await this.#checkpointIds()) {
+      if (await this.#removeCheckpoint(id)) this.#unreadable.delete(id)
+    }
+    await this.#removeShared(() => true)
+  }
+
   /**
    * The newest checkpoint to restore from, undefined where there is none. A corrupt newest one is refused with
    * MR_CHECKPOINT_CORRUPT naming the file and the previous checkpoint, unless the policy allows to fall back.

@@ -1,6 +1,7 @@
 /** `millrace list | cancel | stop | savepoint | checkpoint`, against jobs that run in other processes. */
 import { systemClock } from '../common/clock.ts'
 import { resolve } from 'node:path'
+import { localPath } from '../common/local-path.ts'
 import { ask, findJob, type ReachableJob, runningJobs } from './control-client.ts'
 import type { ControlRequest, ControlResponse } from './control-protocol.ts'
 import { count, duration } from './units.ts'
@@ -46,7 +47,7 @@ export async function checkpoint(word: string | undefined, flags: ControlFlags):
 
 /** The job's process may have another working directory. */
 function absolute(target: string | undefined): { readonly target?: string } {
-  return target === undefined ? {} : { target: resolve(target) }
+  return target === undefined ? {} : { target: resolve(localPath(target, 'the target directory')) }
 }
 
 type Say = (job: ReachableJob, path: string | undefined, checkpointId: number | undefined) => string

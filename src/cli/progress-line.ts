@@ -12,6 +12,7 @@ export function progressText(report: ProgressReport, previous: ProgressReport | 
     parts.push(`${count(Math.max(0, rate))}/s`)
   }
   parts.push(`backpressure ${Math.round(Math.max(0, ...report.vertices.map(pressure)) / 10)} %`)
+  if (report.vertices.some(({ delivery }) => delivery === 'at-most-once')) parts.push('at most once')
   const done = fractionDone(report.vertices)
   if (done !== undefined) parts.push(`${Math.floor(done * 100)} %${timeLeft(report.elapsedMs, done)}`)
   return parts.join(' · ')

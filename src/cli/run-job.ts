@@ -39,6 +39,11 @@ export async function runJob(
         progress?.show(report)
         server?.take(report)
       },
+      onWarning: (text) => {
+        if (json) return
+        progress?.clear()
+        stderr.write(`warning: ${text}\n`)
+      },
       onControl: (controls, job) => {
         // Off the path to the first record: the job starts meanwhile.
         opening = import('./control-server.ts').then(({ ControlServer }) => {

@@ -1,6 +1,7 @@
 /** The options that `millrace run` and a job module run by itself have in common. */
 import { configOptions } from '../common/config-options.ts'
 import { MillraceError } from '../common/errors.ts'
+import { localPath } from '../common/local-path.ts'
 import { maxParallelismMax } from '../common/limits.ts'
 import { parseParameters } from '../common/parameters.ts'
 import type { JobRequest } from '../coordinator/job-execution.ts'
@@ -28,8 +29,8 @@ export function runSettings(flags: RunFlags, programArguments: readonly string[]
     parameters: parseParameters(programArguments),
     configuration,
     parallelism: flags.parallelism === undefined ? undefined : parseParallelism(flags.parallelism),
-    jobDir: flags.jobDir,
-    from: flags.from,
+    jobDir: flags.jobDir && localPath(flags.jobDir, '--job-dir'),
+    from: flags.from && localPath(flags.from, '--from'),
     fresh: flags.fresh,
   }
 }

@@ -20,7 +20,8 @@ export function summaryText(result: JobResult): string {
 
 function vertexLine(vertex: VertexReport): string {
   const read = vertex.source === undefined ? '' : `, ${bytes(vertex.source.doneBytes)} read`
-  const flows = `${count(vertex.recordsIn)} in, ${count(vertex.recordsOut)} out${read}`
+  const delivery = vertex.delivery === undefined ? '' : ', at most once'
+  const flows = `${count(vertex.recordsIn)} in, ${count(vertex.recordsOut)} out${read}${delivery}`
   return `  ${vertex.name} x${vertex.parallelism}: ${flows}`
 }
 

@@ -1,5 +1,6 @@
 /** One typed configuration option: its key, its default, and how its text is parsed. */
 import { MillraceError } from './errors.ts'
+import { localPath } from './local-path.ts'
 
 export type OptionKind = 'duration' | 'bytes' | 'integer' | 'number' | 'boolean' | 'text' | 'choice'
 
@@ -188,6 +189,11 @@ export function textOption<T extends string | undefined>(
     description,
     parse: (text) => text as never,
   }
+}
+
+/** A path of this machine; `file:///x` is `/x`. */
+export function pathOption(key: string, description: string): ConfigOption<string | undefined> {
+  return { ...textOption(key, undefined, description), parse: (text) => localPath(text.trim(), key) }
 }
 
 /** Case and the difference between `-` and `_` do not matter, as in Flink's enums. */

@@ -10,6 +10,7 @@ import {
   durationOption,
   integerOption,
   numberOption,
+  pathOption,
   textOption,
 } from './config-option.ts'
 import { maxParallelismMax, segmentBytesDefault } from './limits.ts'
@@ -42,6 +43,9 @@ export interface ConfigOptions {
   readonly checkpointsRetained: ConfigOption<number>
   readonly checkpointDir: ConfigOption<string | undefined>
   readonly savepointDir: ConfigOption<string | undefined>
+  readonly externalizedRetention: ConfigOption<
+    'retain-on-cancellation' | 'delete-on-cancellation' | 'no-externalized-checkpoints'
+  >
   readonly unaligned: ConfigOption<boolean>
   readonly alignedTimeout: ConfigOption<number>
   readonly recoveryPath: ConfigOption<string | undefined>
@@ -162,9 +166,8 @@ export const configOptions: ConfigOptions = {
     'managed',
     'Where keyed state lives: off-heap tables, the JavaScript heap, or tables over a disk engine.',
   ),
-  rocksdbLocalDir: textOption(
+  rocksdbLocalDir: pathOption(
     'state.backend.rocksdb.localdir',
-    undefined,
     'Where the backends on disk (leveldb too) work. Without it: in the job directory, or the temporary directory.',
   ),
 
@@ -210,15 +213,19 @@ export const configOptions: ConfigOptions = {
     'How many completed checkpoints are kept.',
     { min: 1 },
   ),
-  checkpointDir: textOption(
+  checkpointDir: pathOption(
     'execution.checkpointing.dir',
-    undefined,
     'Job directory, where checkpoints are kept, for runs without `--job-dir`.',
   ),
-  savepointDir: textOption(
+  savepointDir: pathOption(
     'execution.checkpointing.savepoint-dir',
-    undefined,
     'Where savepoints are written. Without it: the job directory.',
+  ),
+  externalizedRetention: choiceOption(
+    'execution.checkpointing.externalized-checkpoint-retention',
+    ['retain-on-cancellation', 'delete-on-cancellation', 'no-externalized-checkpoints'],
+    'retain-on-cancellation',
+    "What becomes of a job directory's checkpoints when the job is cancelled: kept, or deleted; the last value deletes them when it fails for good, too. Those of a finished job are kept, so that running it again changes nothing. Savepoints are never deleted.",
   ),
   unaligned: booleanOption(
     'execution.checkpointing.unaligned.enabled',
@@ -230,11 +237,7 @@ export const configOptions: ConfigOptions = {
     '0 ms',
     'With unaligned checkpoints: how long a barrier stays aligned before it overtakes. 0: it overtakes at once.',
   ),
-  recoveryPath: textOption(
-    'execution.state-recovery.path',
-    undefined,
-    'Checkpoint or savepoint to start from (`--from`).',
-  ),
+  recoveryPath: pathOption('execution.state-recovery.path', 'Checkpoint or savepoint to start from (`--from`).'),
   recoveryIgnoreUnclaimed: booleanOption(
     'execution.state-recovery.ignore-unclaimed-state',
     false,

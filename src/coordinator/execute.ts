@@ -11,6 +11,7 @@ import { codeOf, MillraceError } from '../common/errors.ts'
 import type { Timers } from '../common/timers.ts'
 import { executionGraph } from '../plan/execution-graph.ts'
 import type { JobGraph } from '../plan/job-graph.ts'
+import { isAtMostOnce } from '../plan/plan-description.ts'
 import { translate } from '../plan/translate.ts'
 import { type AttemptOutcome, JobAttempt, type JobPlan } from './job-attempt.ts'
 import { type CheckpointDoors, JobCheckpoints, type RestorePoint } from './job-checkpoints.ts'
@@ -38,6 +39,11 @@ export async function executeBehind(doors: JobDoors, given: JobRequest): Promise
   const control = new JobControl(request.signal)
   const sinks = new JobSinks(job)
   let pool: Slots | undefined
+  const closePool = async (): Promise<void> => {
+    const open = pool
+    pool = undefined
+    await open?.close()
+  }
   try {
     const restore = await checkpoints?.restorePoint()
     const splits = await enumerateSplits(job, restore?.splitPools ?? {})
@@ -47,16 +53,20 @@ export async function executeBehind(doors: JobDoors, given: JobRequest): Promise
     pool = doors.openSlots(job, graph.slotCount, request)
     const plan = { job, graph, jobId, request, pool, doors, checkpoints, signal: control.signal }
     request.onControl?.(control, { jobId, jobName: job.jobName })
+    const warnings = hasCheckpoints ? atMostOnceWarnings(job) : []
+    for (const warning of warnings) (request.onWarning ?? emitWarning)(warning)
     const outcome = await runAttempts(plan, control, { restore, splits })
     if (!outcome.isSuspended) await sinks.commit()
-    return resultOf(job, jobId, outcome, control)
+    return resultOf(job, jobId, outcome, control, warnings)
   } catch (error) {
     // What a later run goes on with must not be removed.
-    if (checkpoints?.isPersistent !== true) await sinks.abort()
+    const end = codeOf(error) === 'MR_JOB_CANCELED' ? 'canceled' : 'failed'
+    await closePool()
+    if ((await checkpoints?.keepAfter(end)) !== true) await sinks.abort()
     throw error
   } finally {
     control.close()
-    await pool?.close()
+    await closePool()
     await checkpoints?.close()
   }
 }
@@ -127,7 +137,28 @@ async function pause(timers: Timers, delayMs: number, signal: AbortSignal): Prom
   if (signal.aborted) throw new MillraceError('MR_JOB_CANCELED', 'the job was cancelled')
 }
 
-function resultOf(job: JobGraph, jobId: string, outcome: AttemptOutcome, control: JobControl): JobResult {
+function emitWarning(text: string): void {
+  process.emitWarning(text, 'MillraceWarning')
+}
+
+/** Checkpoints promise what such a source cannot keep. */
+function atMostOnceWarnings(job: JobGraph): string[] {
+  return job.vertices
+    .map(({ nodes }) => nodes[0]!)
+    .filter(isAtMostOnce)
+    .map(
+      ({ name }) =>
+        `${name} delivers at most once: what it has read since the last checkpoint is lost with a failure, although checkpoints are on`,
+    )
+}
+
+function resultOf(
+  job: JobGraph,
+  jobId: string,
+  outcome: AttemptOutcome,
+  control: JobControl,
+  warnings: readonly string[],
+): JobResult {
   const { netRuntimeMs, vertices, accumulators } = outcome
   const { jobName } = job
   const savepoint = control.stoppedWith
@@ -139,6 +170,7 @@ function resultOf(job: JobGraph, jobId: string, outcome: AttemptOutcome, control
     vertices,
     accumulators,
     ...(control.restarts > 0 && { restarts: control.restarts }),
+    ...(warnings.length > 0 && { warnings }),
     ...(savepoint !== undefined && { savepoint }),
   }
 }

@@ -17,6 +17,7 @@ import type { ProcessTable } from '../checkpoint/job-directory-lock.ts'
 import type { Doors } from '../common/doors.ts'
 import { configOptions } from '../common/config-options.ts'
 import { Configuration } from '../common/configuration.ts'
+import { localPath } from '../common/local-path.ts'
 import type { JobGraph } from '../plan/job-graph.ts'
 import type { JobRequest } from './job-execution.ts'
 
@@ -43,8 +44,8 @@ export class JobCheckpoints {
   /** Undefined where the job takes no checkpoints and starts from none. Errors: those of the job directory. */
   static async open(job: JobGraph, request: JobRequest, doors: CheckpointDoors): Promise<JobCheckpoints | undefined> {
     const configuration = Configuration.of(job.configuration)
-    const from = request.from ?? configuration.get(configOptions.recoveryPath)
-    const jobDir = request.jobDir ?? configuration.get(configOptions.checkpointDir)
+    const from = pathOf(request.from, 'from') ?? configuration.get(configOptions.recoveryPath)
+    const jobDir = pathOf(request.jobDir, 'jobDir') ?? configuration.get(configOptions.checkpointDir)
     const settings = checkpointSettings(configuration)
     if (settings === undefined) return undefined
     const isPersistent = jobDir !== undefined
@@ -104,6 +105,20 @@ export class JobCheckpoints {
     return { ...assigned, checkpointId: latest.metadata.checkpointId }
   }
 
+  /**
+   * The job has ended early, for good. True where a later run can go on from here: the directory is the user's, and its
+   * checkpoints are to be kept. Otherwise they are removed. Only while no slot runs.
+   */
+  async keepAfter(end: 'canceled' | 'failed'): Promise<boolean> {
+    if (!this.isPersistent) return false
+    const retention = this.#configuration.get(configOptions.externalizedRetention)
+    if (retention === 'retain-on-cancellation') return true
+    if (retention === 'delete-on-cancellation' && end === 'failed') return true
+    // What cannot be removed now is left to `--fresh`: the job's own error is what counts.
+    await this.#store.removeAll().catch(() => undefined)
+    return false
+  }
+
   /** The checkpoints of one attempt. */
   attempt(parts: Pick<CheckpointCoordinatorOptions, 'splitPools' | 'send' | 'fail' | 'end'>): AttemptCheckpoints {
     return new AttemptCheckpoints({
@@ -131,6 +146,10 @@ export class JobCheckpoints {
       throw error
     }
   }
+}
+
+function pathOf(text: string | undefined, what: string): string | undefined {
+  return text === undefined ? undefined : localPath(text, what)
 }
 
 type AttemptCheckpointsOptions = Omit<CheckpointCoordinatorOptions, 'changed'> & Pick<Doors, 'timers'>

@@ -1,6 +1,7 @@
 /** What can be asked of a running job, whichever attempt is under way. Thread: the coordinator's; cold. */
 import type { CheckpointCoordinator, TriggerResult } from '../checkpoint/checkpoint-coordinator.ts'
 import { MillraceError } from '../common/errors.ts'
+import { localPath } from '../common/local-path.ts'
 
 /** How a job is stopped with a savepoint. */
 export interface StopOptions {
@@ -50,12 +51,12 @@ export class JobControl implements JobControls {
   }
 
   savepoint(target?: string): Promise<TriggerResult> {
-    return this.#active().then((active) => active.triggerSavepoint('savepoint', target))
+    return this.#active().then((active) => active.triggerSavepoint('savepoint', targetOf(target)))
   }
 
   async stop({ drain = false, target }: StopOptions = {}): Promise<TriggerResult> {
     const active = await this.#active()
-    const result = await active.triggerSavepoint(drain ? 'stop-drain' : 'stop-suspend', target)
+    const result = await active.triggerSavepoint(drain ? 'stop-drain' : 'stop-suspend', targetOf(target))
     this.stoppedWith = result.path
     return result
   }
@@ -76,4 +77,8 @@ export class JobControl implements JobControls {
       'the job takes no checkpoints now: it is restarting, or has neither a job directory nor a checkpoint interval',
     )
   }
+}
+
+function targetOf(target: string | undefined): string | undefined {
+  return target === undefined ? undefined : localPath(target, 'the savepoint directory')
 }

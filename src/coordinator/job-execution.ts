@@ -23,6 +23,8 @@ export interface JobRequest extends JobSettings {
   readonly progressIntervalMs?: number
   /** Aborting cancels the job: the promise rejects with MR_JOB_CANCELED once nothing is left running. */
   readonly signal?: AbortSignal
+  /** Told what the user should know, before the job runs. Default: a process warning. */
+  readonly onWarning?: (text: string) => void
   /** Called once the job is about to run: asks it for checkpoints, savepoints and its end. */
   readonly onControl?: (controls: JobControls, job: JobIdentity) => void
 }
@@ -49,6 +51,8 @@ export interface JobResult {
   readonly accumulators: Readonly<Record<string, number>>
   /** How often the job was restarted, where it was. */
   readonly restarts?: number
+  /** What the user should know, where there is something. */
+  readonly warnings?: readonly string[]
   /** Path of the savepoint with which the job was stopped, where it was. */
   readonly savepoint?: string
 }
@@ -91,6 +95,8 @@ export interface VertexReport {
   readonly busyMsPerSecond: number
   readonly idleMsPerSecond: number
   readonly backPressuredMsPerSecond: number
+  /** Of a source that cannot read again what it read before a failure (a socket). */
+  readonly delivery?: 'at-most-once'
   /** Of sources that know: bytes read of bytes in all. */
   readonly source?: { readonly doneBytes: number; readonly totalBytes: number }
 }

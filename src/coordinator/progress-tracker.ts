@@ -7,6 +7,7 @@ import {
 } from '../metrics/shared-metrics.ts'
 import type { ExecutionGraph } from '../plan/execution-graph.ts'
 import type { JobGraph, JobVertex } from '../plan/job-graph.ts'
+import { isAtMostOnce } from '../plan/plan-description.ts'
 import type { VertexReport } from './job-execution.ts'
 
 interface TimeSample {
@@ -87,6 +88,7 @@ export class ProgressTracker {
       busyMsPerSecond: perSecond(sample.busyMs - last.busyMs),
       idleMsPerSecond: perSecond(sample.idleMs - last.idleMs),
       backPressuredMsPerSecond: perSecond(sample.backPressuredMs - last.backPressuredMs),
+      ...(isAtMostOnce(vertex.nodes[0]!) && { delivery: 'at-most-once' }),
       ...(totalBytes > 0 && { source: { doneBytes: sum('doneBytes'), totalBytes } }),
     }
   }

@@ -1,5 +1,5 @@
 /** The plan in the JSON of Flink's `getExecutionPlan()`, which its plan visualiser reads. */
-import { shipStrategy } from './plan-description.ts'
+import { isAtMostOnce, shipStrategy } from './plan-description.ts'
 import type { StreamNode } from './stream-graph.ts'
 import type { JobGraph } from './job-graph.ts'
 import { streamNodes } from './plan-description.ts'
@@ -26,7 +26,7 @@ function nodeJson(node: StreamNode): PlanJsonNode {
     id: node.id,
     type: node.name,
     pact: pactOf(node),
-    contents: node.description ?? node.name,
+    contents: `${node.description ?? node.name}${isAtMostOnce(node) ? ' (at most once)' : ''}`,
     parallelism: node.parallelism,
   } as const
   if (node.inputs.length === 0) return json

@@ -1,6 +1,6 @@
 /** The plan as a Mermaid flow chart: one box per vertex around its chained operators. */
 import type { JobGraph, JobVertex } from './job-graph.ts'
-import { isChainEdge, shipStrategy, streamNodes } from './plan-description.ts'
+import { isAtMostOnce, isChainEdge, shipStrategy, streamNodes } from './plan-description.ts'
 import type { StreamEdge, StreamNode } from './stream-graph.ts'
 
 export function explainMermaid(job: JobGraph): string {
@@ -20,7 +20,7 @@ function vertexLines(vertex: JobVertex): string[] {
 }
 
 function boxOf(node: StreamNode): string {
-  const label = `"${escape(node.description ?? node.name)}"`
+  const label = `"${escape(node.description ?? node.name)}${isAtMostOnce(node) ? '<br/>at most once' : ''}"`
   if (node.body.kind === 'source') return `([${label}])`
   return node.body.kind === 'sink' ? `[[${label}]]` : `[${label}]`
 }

@@ -1,7 +1,7 @@
 /** The three graphs as text, for people. */
 import { executionGraph } from './execution-graph.ts'
 import type { JobEdge, JobGraph, JobVertex } from './job-graph.ts'
-import { isChainEdge, shipStrategy, streamNodes } from './plan-description.ts'
+import { isAtMostOnce, isChainEdge, shipStrategy, streamNodes } from './plan-description.ts'
 import type { StreamNode } from './stream-graph.ts'
 
 export function explainText(job: JobGraph): string {
@@ -27,7 +27,8 @@ function streamLine(node: StreamNode): string {
   })
   const from = inputs.length === 0 ? '' : ` <- ${inputs.join(', ')}`
   const description = node.description === undefined ? '' : ` "${node.description}"`
-  return `${node.id}: ${node.name}${description}${from}`
+  const delivery = isAtMostOnce(node) ? ' (at most once)' : ''
+  return `${node.id}: ${node.name}${delivery}${description}${from}`
 }
 
 function vertexLines(vertex: JobVertex, job: JobGraph): string[] {

@@ -82,6 +82,11 @@ export function streamNodes(job: JobGraph): StreamNode[] {
   return job.vertices.flatMap((vertex) => vertex.nodes).sort((left, right) => left.id - right.id)
 }
 
+/** True for a source that cannot read again what it read before a failure. */
+export function isAtMostOnce({ body }: StreamNode): boolean {
+  return body.kind === 'source' && body.source.delivery === 'at-most-once'
+}
+
 /** True where the edge is a call within a task, not an exchange. */
 export function isChainEdge(job: JobGraph, edge: StreamEdge): boolean {
   return !job.edges.some((jobEdge) => jobEdge.edge === edge)

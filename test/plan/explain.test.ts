@@ -221,3 +221,10 @@ it('prints a Mermaid flow chart', () => {
     "
   `)
 })
+
+it('says where a source delivers at most once', () => {
+  const job = plan((env) => void env.socketTextStream('localhost', 9999).sinkTo(nowhere()))
+  expect(explainText(job)).toContain('1: Source: socketText(localhost:9999) (at most once)')
+  expect(explainMermaid(job)).toContain('Source: socketText(localhost:9999)<br/>at most once')
+  expect(explainJson(job).nodes[0]?.contents).toBe('Source: socketText(localhost:9999) (at most once)')
+})

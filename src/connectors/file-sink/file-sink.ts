@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { configOptions } from '../../common/config-options.ts'
 import { MillraceError } from '../../common/errors.ts'
 import { type FileSystem, nodeFileSystem } from '../../common/file-system.ts'
+import { localPath } from '../../common/local-path.ts'
 import type { OperatorContext } from '../../operators/operator.ts'
 import type { RowFormat } from '../formats/encoders.ts'
 import type { Sink } from '../sink.ts'
@@ -61,7 +62,7 @@ export function fileSink<T>(
   if (/[/\\]/.test(naming.prefix + naming.suffix) || naming.prefix === '' || naming.prefix.startsWith('.')) {
     throw new MillraceError('MR_CONFIG_INVALID_VALUE', 'partPrefix and partSuffix must form visible file names')
   }
-  const path = resolve(directory)
+  const path = resolve(localPath(directory, 'the directory of a file sink'))
   const plain = new PlainOutput(path)
   const buckets = options.buckets ?? noBuckets
   const rolling = rollingPolicy(options.rolling)

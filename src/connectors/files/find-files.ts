@@ -6,6 +6,7 @@
 import { type Dirent, globSync, readdirSync, type Stats, statSync } from 'node:fs'
 import { resolve, sep } from 'node:path'
 import { MillraceError } from '../../common/errors.ts'
+import { localPath } from '../../common/local-path.ts'
 import { sourceError } from './source-error.ts'
 
 export interface FoundFile {
@@ -24,7 +25,8 @@ export function findFiles(named: string | readonly string[]): FoundFile[] {
   return [...found.values()].sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0))
 }
 
-function findOne(named: string): FoundFile[] {
+function findOne(name: string): FoundFile[] {
+  const named = localPath(name, 'the path of a file source')
   const path = resolve(named)
   const stats = statIfThere(path)
   if (stats !== undefined) return stats.isDirectory() ? folderFiles(path) : [{ path, bytes: stats.size }]

@@ -41,6 +41,12 @@ it('shows rate since the last report, backpressure, and the time left where the 
   )
 })
 
+it('says where a source delivers at most once', () => {
+  expect(progressText(report(500, { delivery: 'at-most-once' }), undefined)).toBe(
+    'word-count RUNNING 500 ms · 0 records · 0/s · backpressure 0 % · at most once',
+  )
+})
+
 it('redraws one line, cut to the terminal, and clears it', () => {
   let written = ''
   const line = new ProgressLine({ columns: 20, write: (text) => (written += text) })

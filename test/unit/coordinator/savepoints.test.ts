@@ -9,7 +9,7 @@ import { nodeFileSystem } from '../../../src/common/file-system.ts'
 import { executeJob } from '../../../src/coordinator/execute.ts'
 import type { JobControls } from '../../../src/coordinator/job-control.ts'
 import type { JobRequest, JobResult } from '../../../src/coordinator/job-execution.ts'
-import { generator, job, type JobDefinition } from '../../../src/index.ts'
+import { discard, generator, job, type JobDefinition } from '../../../src/index.ts'
 import { parametersOf } from '../../../src/common/parameters.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
 import { committedValues, type TransactionSinkOptions, transactionSink } from '../../support/transaction-sink.ts'
@@ -283,3 +283,50 @@ for (const what of ['_metadata', 'state file'] as const) {
     await expect(executeJob(request(counting(out), { jobDir, configuration: allowed }))).resolves.toBeDefined()
   })
 }
+
+const retentionKey = 'execution.checkpointing.externalized-checkpoint-retention'
+
+test.each([
+  ['retain-on-cancellation', 'canceled', true],
+  ['delete-on-cancellation', 'canceled', false],
+  ['delete-on-cancellation', 'failed', true],
+  ['NO_EXTERNALIZED_CHECKPOINTS', 'failed', false],
+  [undefined, 'canceled', true],
+])('%s: a job that is %s leaves checkpoints: %s', async (retention, end, leaves) => {
+  const directory = temporaryDirectory()
+  const out = join(directory, 'out')
+  const jobDir = join(directory, 'job')
+  let fails = false
+  const map = (record: Counted): Counted => {
+    if (fails) throw new Error('no more')
+    return record
+  }
+  const configuration = {
+    'restart-strategy.type': 'none',
+    'execution.checkpointing.dir': `file://${jobDir}`,
+    ...(retention !== undefined && { [retentionKey]: retention }),
+  }
+  const running = runAnd(request(counting(out, { map }), { configuration }), out, async (controls) => {
+    const { path } = await controls.savepoint(`file://${directory}/kept`)
+    if (end === 'canceled') controls.cancel()
+    else fails = true
+    return path
+  })
+  await expect(running).rejects.toMatchObject({
+    code: end === 'canceled' ? 'MR_JOB_CANCELED' : 'MR_USER_FUNCTION_FAILED',
+  })
+  expect(readdirSync(join(jobDir, 'checkpoints')).length > 0).toBe(leaves)
+  expect(readdirSync(join(jobDir, 'shared')).length > 0 && !leaves).toBe(false)
+  expect(readdirSync(join(directory, 'kept')).length).toBe(1)
+})
+
+test('a source that delivers at most once is warned of where checkpoints are on', async () => {
+  const warnings: string[] = []
+  const definition = job('once', (env) => {
+    env.fromAsyncIterable(() => [1, 2, 3], { boundedness: 'bounded' }).sinkTo(discard())
+  })
+  const made = request(definition, { onWarning: (text) => void warnings.push(text), parallelism: 1 })
+  const result = await executeJob(made)
+  expect(warnings).toEqual([expect.stringMatching(/^Source: fromAsyncIterable delivers at most once: .* lost/)])
+  expect(result).toMatchObject({ warnings, vertices: [{ delivery: 'at-most-once' }] })
+})
