@@ -57,6 +57,8 @@ export type ErrorCode =
   | 'MR_CHECKPOINT_NOT_FOUND'
   | 'MR_JOB_DIR_LOCKED'
   | 'MR_JOB_DIR_UNUSABLE'
+  | 'MR_SIMULATION_FAILED'
+  | 'MR_SIMULATION_UNSUPPORTED'
 
 /** Exit codes of the command line: 0 done, 1 the job failed, 2 wrong usage or input, 130 interrupted. */
 const USAGE = { retryable: false, httpStatus: 400, exitCode: 2 } as const
@@ -263,6 +265,17 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeEntry>> = Object.fr
   MR_JOB_DIR_UNUSABLE: {
     summary: 'The job directory belongs to another job or version, or cannot be written.',
     advice: 'Choose another directory, or start over with `--fresh`.',
+    ...USAGE,
+  },
+  // --- simulation (millrace/testing) ---
+  MR_SIMULATION_FAILED: {
+    summary: 'A simulated job failed for good, hung, or did not end; or what a test expected of it did not hold.',
+    advice: 'Run the same seed again (MILLRACE_SEED): it fails in the same way, step by step. See the cause.',
+    ...FATAL,
+  },
+  MR_SIMULATION_UNSUPPORTED: {
+    summary: 'The simulator cannot stand behind something that the job uses.',
+    advice: 'Simulate the job with state in `managed` or `heap`, and with checkpoints on.',
     ...USAGE,
   },
 })

@@ -38,6 +38,11 @@ export class Doorbell {
     Atomics.store(this.#words, this.#sleeping, 0)
   }
 
+  /** Whether the bell has rung since it answered `heard`. */
+  hasRung(heard: number): boolean {
+    return Atomics.load(this.#words, this.#bell) !== heard
+  }
+
   /** Blocks this thread until the bell rings after `arm`, at most `timeoutMs`. Disarm afterwards. */
   sleep(heard: number, timeoutMs: number): void {
     Atomics.wait(this.#words, this.#bell, heard, timeoutMs)

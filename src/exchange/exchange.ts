@@ -37,6 +37,8 @@ export interface SlotBell {
   /** Announces sleep; look once more for work afterwards. */
   prepareSleep(): void
   cancelSleep(): void
+  /** True where a peer has rung since `prepareSleep`. */
+  isRung(): boolean
   /** Blocks the thread until a peer rings or the time is over. Cancel afterwards. */
   sleep(timeoutMs: number): void
   sleepAsync(timeoutMs: number): Promise<void>
@@ -124,6 +126,7 @@ function slotBell(bell: Doorbell): SlotBell {
   return {
     prepareSleep: () => void (heard = bell.arm()),
     cancelSleep: () => bell.disarm(),
+    isRung: () => bell.hasRung(heard),
     sleep: (timeoutMs) => bell.sleep(heard, timeoutMs),
     sleepAsync: (timeoutMs) => bell.sleepAsync(heard, timeoutMs),
   }

@@ -12,6 +12,7 @@ import { MillraceError } from '../common/errors.ts'
 import { Progress } from '../common/progress.ts'
 import type { Timers } from '../common/timers.ts'
 import { taskMetric } from '../metrics/shared-metrics.ts'
+import { attributeFailure } from './failure.ts'
 import type { Task } from './task.ts'
 
 /** How a slot sleeps until a peer or the coordinator rings. */
@@ -19,10 +20,24 @@ export interface SlotDoorbell {
   /** Announces that the slot is about to sleep; work that came before must be looked for once more after this. */
   prepareSleep(): void
   cancelSleep(): void
+  /** True where the bell has rung since `prepareSleep`. */
+  isRung(): boolean
   /** Blocks the thread. */
   sleep(timeoutMs: number): void
   /** Waits while the event loop turns. */
   sleepAsync(timeoutMs: number): Promise<void>
+}
+
+/** Decides, in place of the loop, when which task steps: the simulator. The loop of a real slot has none. */
+export interface SlotSchedule {
+  /** The tasks of the next pass, each once. */
+  order(taskCount: number): readonly number[]
+  /** Resolves when the slot may go on by one step; rejects with what a step shall fail with. */
+  turn(): Promise<void>
+  /** Resolves when the bell has rung, if nothing else wakes the slot before. */
+  sleep(isRung: () => boolean): Promise<void>
+  /** True once the slot's thread is no more: nothing is closed then. */
+  isDead(): boolean
 }
 
 export interface SlotLoopOptions {
@@ -31,6 +46,7 @@ export interface SlotLoopOptions {
   readonly doorbell: SlotDoorbell
   /** Local mode: the thread belongs to the caller and is never blocked. */
   readonly mayBlock: boolean
+  readonly schedule?: SlotSchedule | undefined
   /** -1: only when full or idle. */
   readonly bufferTimeoutMs: number
   isCancelRequested(): boolean
@@ -109,7 +125,7 @@ export class SlotLoop {
     this.#sinceMs.fill(options.clock.monotonicMs())
     let idlePasses = 0
     for (;;) {
-      const outcome = this.#pass()
+      const outcome = options.schedule === undefined ? this.#pass() : await this.#passBy(options.schedule)
       if (options.isCancelRequested()) throw new MillraceError('MR_JOB_CANCELED', 'the job was cancelled')
       options.takeCommands()
       const nowMs = options.clock.monotonicMs()
@@ -134,25 +150,50 @@ export class SlotLoop {
     let hasWorked = false
     let isAlive = false
     for (let i = 0; i < tasks.length; i++) {
-      const progress = tasks[i]!.step()
-      if (progress === Progress.Done) {
-        if (this.#states[i] !== TaskState.Ended) {
-          this.#changeState(i, TaskState.Ended)
-          this.#options.onTaskEnded(tasks[i]!)
-        }
-        continue
-      }
+      const progress = this.#step(i)
+      if (progress === Progress.Done) continue
       isAlive = true
       if (progress === Progress.Working) hasWorked = true
-      const state =
-        progress === Progress.Working
-          ? TaskState.Working
-          : progress === Progress.Idle
-            ? TaskState.Idle
-            : TaskState.Blocked
-      if (state !== this.#states[i]) this.#changeState(i, state)
     }
     return isAlive ? (hasWorked ? Progress.Working : Progress.Idle) : Progress.Done
+  }
+
+  async #passBy(schedule: SlotSchedule): Promise<Progress> {
+    let hasWorked = false
+    let isAlive = false
+    for (const i of schedule.order(this.#tasks.length)) {
+      try {
+        await schedule.turn()
+      } catch (error) {
+        const { vertex, subtask } = this.#tasks[i]!
+        throw attributeFailure(error, { operator: vertex.name, subtask })
+      }
+      const progress = this.#step(i)
+      if (progress === Progress.Done) continue
+      isAlive = true
+      if (progress === Progress.Working) hasWorked = true
+    }
+    return isAlive ? (hasWorked ? Progress.Working : Progress.Idle) : Progress.Done
+  }
+
+  #step(i: number): Progress {
+    const task = this.#tasks[i]!
+    const progress = task.step()
+    if (progress === Progress.Done) {
+      if (this.#states[i] !== TaskState.Ended) {
+        this.#changeState(i, TaskState.Ended)
+        this.#options.onTaskEnded(task)
+      }
+      return progress
+    }
+    const state =
+      progress === Progress.Working
+        ? TaskState.Working
+        : progress === Progress.Idle
+          ? TaskState.Idle
+          : TaskState.Blocked
+    if (state !== this.#states[i]) this.#changeState(i, state)
+    return progress
   }
 
   #changeState(task: number, state: number): void {
@@ -205,10 +246,10 @@ export class SlotLoop {
   }
 
   async #sleep(): Promise<void> {
-    const { doorbell, mayBlock } = this.#options
+    const { doorbell, mayBlock, schedule } = this.#options
     doorbell.prepareSleep()
     // A peer may have published between the last pass and the announcement: look once more. (It may also be all over.)
-    if (this.#pass() !== Progress.Idle) {
+    if ((schedule === undefined ? this.#pass() : await this.#passBy(schedule)) !== Progress.Idle) {
       doorbell.cancelSleep()
       return
     }
@@ -220,11 +261,11 @@ export class SlotLoop {
 
   async #sleepInEventLoop(timeoutMs: number): Promise<void> {
     // waitAsync alone does not keep the event loop alive, and I/O comes between: one turn first.
-    const { timers, doorbell, clock } = this.#options
+    const { timers, doorbell, clock, schedule } = this.#options
     const woken = this.#holds.nextWake()
     let cancel = (): void => {}
     const timeout = new Promise<void>((resolve) => (cancel = timers.after(timeoutMs, resolve)))
-    await Promise.race([woken, timeout, doorbell.sleepAsync(timeoutMs + 1)])
+    await Promise.race([woken, timeout, schedule?.sleep(() => doorbell.isRung()) ?? doorbell.sleepAsync(timeoutMs + 1)])
     cancel()
     this.#lastTurnMs = clock.monotonicMs()
   }

@@ -9,7 +9,7 @@ import { type Exchange, openExchange } from '../exchange/exchange.ts'
 import type { JobGraph } from '../plan/job-graph.ts'
 import { ControlWords } from './control-layout.ts'
 import type { SlotCommand, SlotDeployment, SlotReport } from './deployment.ts'
-import { AsyncHolds, SlotLoop } from './slot-loop.ts'
+import { AsyncHolds, SlotLoop, type SlotSchedule } from './slot-loop.ts'
 import type { Task } from './task.ts'
 import { TaskFactory } from './task-factory.ts'
 
@@ -23,6 +23,8 @@ export interface SlotPort {
 export interface SlotRuntimeOptions {
   readonly doors: Doors
   readonly mayBlock: boolean
+  /** In a simulation: when which task steps. */
+  readonly schedule?: SlotSchedule
 }
 
 export async function runSlot(
@@ -40,7 +42,7 @@ export async function runSlot(
     port.post({ type: 'running', slot: deployment.slots[0]! })
     await loopOf(deployment, job, tasks, holds, exchange, port, options).run()
   } catch (error) {
-    await closeTasks(tasks)
+    if (options.schedule?.isDead() !== true) await closeTasks(tasks)
     throw error
   } finally {
     factory.postAccumulators()
@@ -82,7 +84,7 @@ function loopOf(
   holds: AsyncHolds,
   exchange: Exchange,
   port: SlotPort,
-  { doors, mayBlock }: SlotRuntimeOptions,
+  { doors, mayBlock, schedule }: SlotRuntimeOptions,
 ): SlotLoop {
   const slot = deployment.slots[0]!
   const control = new ControlWords(deployment.control, slot)
@@ -95,6 +97,7 @@ function loopOf(
     clock: doors.clock,
     timers: doors.timers,
     mayBlock,
+    schedule,
     doorbell: exchange.doorbell,
     bufferTimeoutMs: bufferTimeoutMs(job),
     isCancelRequested: () => control.isCancelRequested(),
