@@ -6,7 +6,7 @@
  * - Operator state: even split dealt out anew (kept in place where the parallelism is the same), union and broadcast to
  *   everyone.
  * - Splits, writer states and committables: kept in place, or dealt out round robin.
- * - Channel state: kept in place, or by the partitioner of the edge.
+ * - Channel state: kept in place, or by the partitioner of the edge; into the chain where the edge is within one now.
  */
 import { MillraceError } from '../common/errors.ts'
 import { keyGroupRangeOf } from '../data/key-groups.ts'
@@ -14,7 +14,7 @@ import type { KeyGroupRange, KeyedStateHandle } from '../state/keyed-state-backe
 import type { OperatorStateSnapshot } from '../state/operator-state.ts'
 import type { CheckpointMetadata, EdgeMetadata, OperatorMetadata, OperatorSnapshot } from './checkpoint-metadata.ts'
 import { type CheckpointPlan, type PlannedEdge, type PlannedVertex, subtaskKeyOf } from './checkpoint-plan.ts'
-import type { ChannelRestore, OperatorRestore, SubtaskRestore } from './messages.ts'
+import type { ChainedRestore, ChannelRestore, OperatorRestore, SubtaskRestore } from './messages.ts'
 
 export interface RestoreOptions {
   /** Drop state that no operator of the program claims, instead of refusing. */
@@ -40,7 +40,7 @@ export function assignRestore(
 ): RestoreAssignment {
   const operators = new Map(metadata.operators.map((operator) => [operator.operatorId, operator]))
   const dropped = findUnclaimed(metadata, plan, options.allowNonRestoredState)
-  const channels = assignChannels(metadata, plan, options.allowNonRestoredState)
+  const { channels, chained } = assignChannels(metadata, plan, options.allowNonRestoredState)
   const subtasks: Record<string, SubtaskRestore> = {}
   const splitPools: Record<number, readonly unknown[]> = {}
   for (const vertex of plan.vertices) {
@@ -51,7 +51,8 @@ export function assignRestore(
     for (let subtaskIndex = 0; subtaskIndex < vertex.parallelism; subtaskIndex++) {
       const address = { vertexIndex: vertex.index, subtaskIndex }
       const ofChannels = channels.get(subtaskKeyOf(address)) ?? []
-      if (stored.length === 0 && ofChannels.length === 0) continue
+      const ofChain = chained.get(subtaskKeyOf(address)) ?? []
+      if (stored.length === 0 && ofChannels.length === 0 && ofChain.length === 0) continue
       subtasks[subtaskKeyOf(address)] = {
         checkpointId: metadata.checkpointId,
         directory: options.directory,
@@ -59,6 +60,7 @@ export function assignRestore(
           stored.map((operator) => [operator.operatorId, restoreOf(operator, vertex, subtaskIndex)]),
         ),
         channels: ofChannels,
+        ...(ofChain.length > 0 && { chained: ofChain }),
         ended: stored.length > 0 && stored.every((operator) => hasEnded(operator, vertex, subtaskIndex)),
       }
     }
@@ -168,31 +170,62 @@ function operatorStateOf(
 
 // --- channels ---
 
+/** By `vertexIndex:subtaskIndex`. */
+interface AssignedChannels {
+  readonly channels: ReadonlyMap<string, ChannelRestore[]>
+  readonly chained: ReadonlyMap<string, ChainedRestore[]>
+}
+
 function assignChannels(
   metadata: CheckpointMetadata,
   plan: CheckpointPlan,
   isDroppingAllowed: boolean,
-): ReadonlyMap<string, ChannelRestore[]> {
+): AssignedChannels {
   const found = new Map<string, ChannelRestore[]>()
+  const chained = new Map<string, ChainedRestore[]>()
   for (const stored of metadata.edges) {
     if (stored.channels.length === 0) continue
     const edgeIndex = plan.edges.findIndex((edge) => isSameEdge(edge, stored))
     const edge = plan.edges[edgeIndex]
+    const inChain = edge === undefined && plan.chainedEdges?.find((one) => isSameEdge(one, stored))
+    if (inChain) {
+      assignChained(stored, inChain, plan, chained)
+      continue
+    }
     if (edge === undefined) {
       if (isDroppingAllowed) continue
       throw incompatible(
         `checkpoint ${metadata.checkpointId} holds records in flight on an edge that the program does not have; resume the old program and take a savepoint, or drop them with --allow-non-restored-state`,
       )
     }
-    const target = plan.vertices.find(({ operators }) =>
-      operators.some(({ operatorId }) => operatorId === edge.targetOperatorId),
-    )
+    const target = targetOf(edge, plan)
     for (let subtaskIndex = 0; subtaskIndex < edge.targetParallelism; subtaskIndex++) {
       const key = subtaskKeyOf({ vertexIndex: target?.index ?? -1, subtaskIndex })
       found.set(key, [...(found.get(key) ?? []), ...channelsOf(stored, edge, edgeIndex, subtaskIndex)])
     }
   }
-  return found
+  return { channels: found, chained }
+}
+
+/** A chain has no partitioner: where it has several subtasks the edge is forward, and any of them may take the records. */
+function assignChained(
+  stored: EdgeMetadata,
+  edge: PlannedEdge,
+  plan: CheckpointPlan,
+  chained: Map<string, ChainedRestore[]>,
+): void {
+  const vertexIndex = targetOf(edge, plan)?.index ?? -1
+  for (let subtaskIndex = 0; subtaskIndex < edge.targetParallelism; subtaskIndex++) {
+    const mine = stored.channels.filter((channel) => channel.targetSubtask % edge.targetParallelism === subtaskIndex)
+    if (mine.length === 0) continue
+    const key = subtaskKeyOf({ vertexIndex, subtaskIndex })
+    const files = mine.toSorted(inOrder).map(({ file }) => file)
+    chained.set(key, [...(chained.get(key) ?? []), { targetOperatorId: edge.targetOperatorId, files }])
+  }
+}
+
+function targetOf(edge: PlannedEdge, plan: CheckpointPlan): PlannedVertex | undefined {
+  return plan.vertices.find(({ operators }) => operators.some(({ operatorId }) => operatorId === edge.targetOperatorId))
 }
 
 const isSameEdge = (edge: PlannedEdge, stored: EdgeMetadata): boolean =>

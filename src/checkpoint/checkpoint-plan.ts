@@ -1,5 +1,7 @@
 /** What checkpoints need to know of a job: its subtasks, their operators and the edges, by stable names. */
-import type { JobGraph } from '../plan/job-graph.ts'
+import type { JobGraph, JobVertex } from '../plan/job-graph.ts'
+import { isChainEdge } from '../plan/plan-description.ts'
+import type { StreamEdge } from '../plan/stream-graph.ts'
 import {
   type ChannelSnapshot,
   type CheckpointMetadata,
@@ -16,6 +18,8 @@ export interface CheckpointPlan {
   readonly fingerprint: string
   readonly vertices: readonly PlannedVertex[]
   readonly edges: readonly PlannedEdge[]
+  /** Edges within chains: what another parallelism or program had as an exchange. */
+  readonly chainedEdges?: readonly PlannedEdge[]
 }
 
 export interface PlannedVertex {
@@ -50,15 +54,29 @@ export function checkpointPlan(job: JobGraph): CheckpointPlan {
       isSource: vertex.inputs.length === 0,
       operators: vertex.nodes.map(({ id, name, uid }) => ({ operatorId: idOf(id), name, uid })),
     })),
-    edges: job.edges.map(({ edge, source, target }) => ({
-      sourceOperatorId: idOf(edge.source.id),
-      targetOperatorId: idOf(edge.target.id),
-      inputIndex: edge.inputIndex,
-      sideOutput: edge.sideOutput?.id,
-      partitioning: edge.partitioning.kind,
-      sourceParallelism: source.parallelism,
-      targetParallelism: target.parallelism,
-    })),
+    edges: job.edges.map(({ edge, source, target }) => plannedEdge(edge, idOf, source, target)),
+    chainedEdges: job.vertices.flatMap((vertex) =>
+      vertex.nodes.flatMap(({ outputs }) =>
+        outputs.filter((edge) => isChainEdge(job, edge)).map((edge) => plannedEdge(edge, idOf, vertex, vertex)),
+      ),
+    ),
+  }
+}
+
+function plannedEdge(
+  edge: StreamEdge,
+  idOf: (nodeId: number) => string,
+  source: JobVertex,
+  target: JobVertex,
+): PlannedEdge {
+  return {
+    sourceOperatorId: idOf(edge.source.id),
+    targetOperatorId: idOf(edge.target.id),
+    inputIndex: edge.inputIndex,
+    sideOutput: edge.sideOutput?.id,
+    partitioning: edge.partitioning.kind,
+    sourceParallelism: source.parallelism,
+    targetParallelism: target.parallelism,
   }
 }
 

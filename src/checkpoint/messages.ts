@@ -66,6 +66,8 @@ export interface SubtaskRestore {
   readonly directory: string
   readonly operators: Readonly<Record<string, OperatorRestore>>
   readonly channels: readonly ChannelRestore[]
+  /** In flight on edges that lie within the subtask's chain now. */
+  readonly chained?: readonly ChainedRestore[]
   /**
    * The subtask had ended: it calls neither endInput nor finish again, passes endOfInput on as soon as its inputs have
    * ended, and commits what `committables` holds.
@@ -80,6 +82,12 @@ export interface OperatorRestore {
   readonly writerStates: readonly unknown[]
   /** Of completed checkpoints: to be committed (again) before the first record. */
   readonly committables: readonly CommittableBatch[]
+}
+
+/** Records that enter the chain at an operator within it before the subtask does anything else. */
+export interface ChainedRestore {
+  readonly targetOperatorId: string
+  readonly files: readonly StoredFile[]
 }
 
 /** Batches that the reader of channel (edge, sourceSubtask) hands out before anything else, in this order. */

@@ -117,6 +117,13 @@ return i`
     return this.#bindings(scope).make(code, parameters)
   }
 
+  /** Hands a record to a node within the chain, as its producer would. */
+  entry(node: StreamNode): (value: unknown, timestampMs: number) => void {
+    const scope = new CodeScope()
+    const code = `record.timestampMs = t\n${this.#enter(node, 'v', 0, scope)}`
+    return this.#bindings(scope).make(code, ['v', 't']) as (value: unknown, timestampMs: number) => void
+  }
+
   collectorAt(node: StreamNode): (value: unknown, timestampMs: number) => void {
     const scope = new CodeScope()
     const body = this.#deliver(node, 'v', undefined, scope)

@@ -171,6 +171,11 @@ export class Chain {
     return loop(batch, from, to)
   }
 
+  /** A way into the chain at a node within it. */
+  entry(node: StreamNode): (value: unknown, timestampMs: number) => void {
+    return this.#code.entry(node)
+  }
+
   /** The input's watermark rose. Blocked: it goes on with `resume`. */
   advanceWatermark(timestampMs: number): Progress {
     return this.#advance(this.#inputTrack, timestampMs)

@@ -3,13 +3,15 @@
  * runs.
  */
 import { readChannelState } from '../checkpoint/channel-state-file.ts'
-import type { ChannelRestore } from '../checkpoint/messages.ts'
+import type { ChainedRestore, ChannelRestore } from '../checkpoint/messages.ts'
 import { MillraceError } from '../common/errors.ts'
 import { keyGroupOf, subtaskOfKeyGroup } from '../data/key-groups.ts'
+import type { BlockDecoder } from '../data/block-decoder.ts'
 import { readSavedBatch, saveRecords } from '../data/saved-batch.ts'
 import type { JobEdge } from '../plan/job-graph.ts'
 import type { SnapshotSource } from '../state/snapshot-store.ts'
 import type { GateChannel } from './input-gate.ts'
+import type { ChainReplay } from './task.ts'
 
 export interface ChannelsToRestore {
   readonly channels: readonly GateChannel[]
@@ -32,6 +34,39 @@ export async function restoreChannels(
       const batches = await readChannelState(source, file)
       channel.reader.restore(isMine === undefined ? batches : batches.flatMap((batch) => only(batch, isMine)))
     }
+  }
+}
+
+type Entry = (value: unknown, timestampMs: number) => void
+
+/** The same for edges that lie within the task's chain now, where there is no reader. */
+export async function replayInChain(
+  restored: readonly ChainedRestore[],
+  entryOf: (targetOperatorId: string) => Entry,
+  source: SnapshotSource,
+): Promise<ChainReplay> {
+  const waiting: { readonly batch: BlockDecoder; readonly entry: Entry }[] = []
+  for (const { targetOperatorId, files } of restored) {
+    const entry = entryOf(targetOperatorId)
+    for (const file of files) {
+      for (const bytes of await readChannelState(source, file)) waiting.push({ batch: readSavedBatch(bytes), entry })
+    }
+  }
+  let index = 0
+  return {
+    next(isFull) {
+      const at = waiting[0]
+      if (at === undefined) return true
+      const { batch, entry } = at
+      while (index < batch.count && !isFull()) {
+        const value = batch.read(index)
+        entry(value, batch.timestampMs(index++))
+      }
+      if (index < batch.count) return false
+      index = 0
+      waiting.shift()
+      return waiting.length === 0
+    },
   }
 }
 

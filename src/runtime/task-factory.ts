@@ -22,7 +22,7 @@ import type { SlotDeployment } from './deployment.ts'
 import type { EdgeOutput } from './edge-output.ts'
 import { InputGate } from './input-gate.ts'
 import { OperatorHomes } from './operator-home.ts'
-import { restoreChannels } from './restore-channels.ts'
+import { replayInChain, restoreChannels } from './restore-channels.ts'
 import { SinkOperator } from './sink-operator.ts'
 import type { AsyncHolds } from './slot-loop.ts'
 import type { SlotPort } from './slot-runtime.ts'
@@ -128,6 +128,10 @@ export class TaskFactory {
       }
       if (gate !== undefined && restore !== undefined) {
         await restoreChannels({ channels: gate.channels, edges: job.edges, subtaskIndex }, restore.channels, from!)
+      }
+      if (restore?.chained !== undefined) {
+        const nodeOf = (operatorId: string) => vertex.nodes.find(({ id }) => job.operatorIds.get(id) === operatorId)!
+        task.inFlight = await replayInChain(restore.chained, (id) => chain.entry(nodeOf(id)), from!)
       }
       for (const chained of chain.operators) {
         chained.operator.setup(homes.of(chained).context, chained.output)

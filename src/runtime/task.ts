@@ -54,6 +54,12 @@ export interface TaskParts {
   readonly homes: readonly TaskHome[]
 }
 
+/** Records to be passed into the chain again. */
+export interface ChainReplay {
+  /** Passes some on, at most until `isFull`. True once none is left. */
+  next(isFull: () => boolean): boolean
+}
+
 export interface TaskHome {
   /** A promise where the operator's state must catch up (with its disk) before more input is taken. */
   settle(): Promise<void> | undefined
@@ -102,6 +108,8 @@ export class Task {
   lingers = false
   /** A source reads nothing while a barrier of stop-suspend is out. */
   isSuspended = false
+  /** Records that were in flight within what is one chain now; nothing else is done before. */
+  inFlight: ChainReplay | undefined
   readonly #alignment: WatermarkAlignment | undefined
   readonly #clock: Clock
   readonly #mailbox: Mailbox
@@ -233,6 +241,7 @@ export class Task {
   #step(): Progress {
     if (this.#laterFailure !== undefined) throw this.#laterFailure
     if (!this.#mailbox.isEmpty()) this.#mailbox.run()
+    if (this.inFlight !== undefined) return this.#replay(this.inFlight)
     // Barriers go first: an unaligned one must pass a full output.
     if (this.barriers !== undefined && this.barriers.step() === Progress.Blocked) {
       this.#drainOutputs()
@@ -251,6 +260,17 @@ export class Task {
       case 'closed':
         return Progress.Done
     }
+  }
+
+  /** A barrier that came in between would have them in no snapshot. */
+  #replay(inFlight: ChainReplay): Progress {
+    const { chain } = this
+    if (!this.#drainOutputs() || chain.resume() === Progress.Blocked || chain.drain() === Progress.Blocked)
+      return Progress.Blocked
+    if (this.#mustSettle() || chain.isFull()) return Progress.Blocked
+    if (inFlight.next(() => chain.isFull())) this.inFlight = undefined
+    chain.endOfBatch()
+    return Progress.Working
   }
 
   #run(): Progress {
