@@ -20,6 +20,7 @@ test('A slot whose last task is released just before it would sleep ends at once
     timers: systemTimers,
     doorbell: {
       // The command arrives between the last pass and the announcement.
+      isRung: () => false,
       prepareSleep: () => (isReleased = true),
       cancelSleep: () => {},
       sleep: () => void sleeps++,
