@@ -2,7 +2,10 @@
 export interface FrozenState {
   /** True where nothing has changed: a delta without a block. */
   readonly isEmpty: boolean
-  /** The blocks of the file, made on demand while the backend goes on; each takes a few ms at most. */
+  /**
+   * The blocks of the file, one or some at a time, made on demand while the backend goes on: a few ms each at most. What
+   * has the length of a chunk or more is valid until the next only.
+   */
   blocks(): Iterable<Uint8Array>
   /** The snapshot is written, or given up. */
   close(): void

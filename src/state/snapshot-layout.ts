@@ -5,7 +5,7 @@
  *   schema  { maxParallelism, states: StateSpec[], part? }; a block's state is an index into `states`
  *   block   ┌ blockBytes u32 ┬ op u8 ┬ keyClass u8 ┬ state u16 ┬ count u32 ┬ keyBytes u32 ┐  blockBytes: what follows it
  *           │ namespace: tag u8 (0 number, 1 text) + f64 | text                           │
- *           │ keyGroups u16 × count, ascending   (op Upsert and Remove)                   │
+ *           │ keyGroups u16 × count   (op Upsert and Remove)                              │
  *           │ keys, one after another: keyBytes in all                                    │
  *           └ values, one after another, each in the codec of its state (op Upsert)       ┘
  *
@@ -76,16 +76,13 @@ export function decodeFileHeader(input: ByteReader, path: string): SnapshotSchem
   return JSON.parse(Buffer.from(json.buffer, json.byteOffset, json.byteLength).toString('utf8')) as SnapshotSchema
 }
 
-/** Collects the entries of one block and writes them ordered by key group. Reused from block to block. */
+/** Collects the entries of one block. Reused from block to block. */
 export class BlockBuilder {
   readonly head: BlockHead
   count = 0
   readonly #keys = new ByteWriter(1024)
   readonly #values = new ByteWriter(1024)
   readonly #keyGroups: number[] = []
-  readonly #keyEnds: number[] = []
-  readonly #valueEnds: number[] = []
-  #isSorted = true
 
   constructor(head: BlockHead) {
     this.head = head
@@ -98,7 +95,7 @@ export class BlockBuilder {
   add(keyGroup: number, key: unknown, value: unknown, valueCodec: ValueCodec | undefined): void {
     keyCodecs[this.head.keyClass]!.encode(key, this.#keys)
     valueCodec?.encode(value, this.#values)
-    this.#finishEntry(keyGroup)
+    this.finishEntry(keyGroup)
   }
 
   /** Where an entry is written by hand: key into `keys`, value into `values`, then `finishEntry`. */
@@ -109,72 +106,23 @@ export class BlockBuilder {
     return this.#values
   }
   finishEntry(keyGroup: number): void {
-    this.#finishEntry(keyGroup)
+    this.#keyGroups[this.count++] = keyGroup
   }
 
   /** The block's bytes; the builder is empty afterwards. */
   take(): Uint8Array {
-    const order = this.#isSorted ? undefined : this.#order()
     const out = new ByteWriter(this.bytes + 64)
-    writeBlockHead(this.head, this.count, this.#keys.position, out)
-    for (let i = 0; i < this.count; i++) {
-      const group = this.#keyGroups[order === undefined ? i : order[i]!]!
-      out.u8(group & 255)
-      out.u8(group >>> 8)
-    }
-    copyInOrder(this.#keys, this.#keyEnds, order, out)
-    copyInOrder(this.#values, this.#valueEnds, order, out)
-    this.#reset()
-    const block = out.take()
-    new DataView(block.buffer, block.byteOffset).setUint32(0, block.length - 4, true)
-    return block
-  }
-
-  #finishEntry(keyGroup: number): void {
-    if (this.count > 0 && keyGroup < this.#keyGroups[this.count - 1]!) this.#isSorted = false
-    this.#keyGroups[this.count] = keyGroup
-    this.#keyEnds[this.count] = this.#keys.position
-    this.#valueEnds[this.count] = this.#values.position
-    this.count++
-  }
-
-  /** Entries by key group, those of one group in their order: a counting sort. */
-  #order(): Uint32Array {
-    const groups = this.#keyGroups
-    let last = 0
-    for (let i = 0; i < this.count; i++) if (groups[i]! > last) last = groups[i]!
-    const starts = new Uint32Array(last + 2)
-    for (let i = 0; i < this.count; i++) starts[groups[i]! + 1]!++
-    for (let group = 1; group < starts.length; group++) starts[group]! += starts[group - 1]!
-    const order = new Uint32Array(this.count)
-    for (let i = 0; i < this.count; i++) order[starts[groups[i]!]!++] = i
-    return order
-  }
-
-  #reset(): void {
+    const block = new BlockWriter(out)
+    const groupsAt = block.begin(this.head, this.count)
+    for (let i = 0; i < this.count; i++) block.view.setUint16(groupsAt + 2 * i, this.#keyGroups[i]!, true)
+    out.raw(this.#keys.written())
+    block.endKeys()
+    out.raw(this.#values.written())
+    block.end()
     this.#keys.reset()
     this.#values.reset()
     this.count = 0
-    this.#isSorted = true
-  }
-}
-
-/** Shorter pieces are copied by a loop: a view and a native copy cost more. */
-const loopBytesMax = 64
-
-function copyInOrder(from: ByteWriter, ends: readonly number[], order: Uint32Array | undefined, to: ByteWriter): void {
-  if (order === undefined) return to.raw(from.written())
-  for (let i = 0; i < order.length; i++) {
-    const index = order[i]!
-    const start = index === 0 ? 0 : ends[index - 1]!
-    const bytes = ends[index]! - start
-    if (bytes > loopBytesMax) {
-      to.raw(from.buffer.subarray(start, start + bytes))
-      continue
-    }
-    const at = to.reserve(bytes)
-    for (let j = 0; j < bytes; j++) to.buffer[at + j] = from.buffer[start + j]!
-    to.position = at + bytes
+    return out.detach()
   }
 }
 
@@ -201,14 +149,14 @@ export class BlockWriter {
     this.view = viewOf(out)
   }
 
-  /** `keyGroups` ascending. */
-  begin(head: BlockHead, count: number, keyGroups: Uint16Array): void {
+  /** The position of the key groups, which are to be written by `view`. */
+  begin(head: BlockHead, count: number): number {
     const { out } = this
     this.#start = out.position
     writeBlockHead(head, count, 0, out)
-    const at = this.reserve(2 * count)
-    for (let i = 0; i < count; i++) this.view.setUint16(at + 2 * i, keyGroups[i]!, true)
+    const groupsAt = this.reserve(2 * count)
     this.#keysStart = out.position
+    return groupsAt
   }
 
   /** The position of so many bytes that are written by `view`. */

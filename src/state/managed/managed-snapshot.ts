@@ -124,7 +124,7 @@ export class ManagedSnapshot implements FrozenState {
     // The list grows while it is walked, when partitions are split.
     for (let i = 0; i < this.#partitions.length; i++) yield* this.#upserts(this.#partitions[i]!)
     for (const aside of this.#asides.values()) if (aside.count > 0) this.#finishAside(aside)
-    if (this.#out.position > 0) yield this.#out.detach()
+    if (this.#out.position > 0) yield this.#out.take()
     yield* this.#finished
     for (const builder of this.#builders.values()) if (builder.count > 0) yield builder.take()
     this.#isWritten = true
@@ -156,12 +156,11 @@ export class ManagedSnapshot implements FrozenState {
       const bits = partition.frozen[word]!
       if (bits === 0) continue
       partition.frozen[word] = 0
-      if (partition.persisted !== undefined) partition.persisted[word]! |= bits
-      this.#collect(owner, word, bits)
+      partition.persisted![word]! |= this.#collect(owner, word, bits)
       if (!this.#records.isFull) continue
       this.#writeBlock(owner)
       if (this.#out.position < this.#chunkBytes) continue
-      yield this.#out.detach()
+      yield this.#chunk()
       if (generation === partition.generation) continue
       // The partition has grown meanwhile: all entries, and the bits of those not written yet, are elsewhere.
       generation = partition.generation
@@ -172,17 +171,27 @@ export class ManagedSnapshot implements FrozenState {
     if (partition.mode === Mode.Frozen) partition.mode = Mode.Tracked
   }
 
-  /** Entries of one word of bits. */
-  #collect({ cell, partition }: FrozenPartition, word: number, from: number): void {
+  /** The blocks written so far, without a copy: at least a chunk. */
+  #chunk(): Uint8Array {
+    const { buffer, position } = this.#out
+    this.#out.reset()
+    return new Uint8Array(buffer.buffer, buffer.byteOffset, position)
+  }
+
+  /** Takes the entries of one word of bits; answers the bits that are entries. */
+  #collect({ cell, partition }: FrozenPartition, word: number, from: number): number {
     const records = this.#records
     const { i32, places } = partition
     const stride = cell.layout.strideWords
     const prune = this.#prune(cell.spec.name)
     const isRecord = cell.layout.fields !== undefined && prune === undefined
+    let live = 0
     for (let bits = from; bits !== 0; bits &= bits - 1) {
-      const entry = word * 32 + 31 - Math.clz32(bits & -bits)
+      const bit = bits & -bits
+      const entry = word * 32 + 31 - Math.clz32(bit)
       const base = entry * stride
       if (entry >= places || (i32[base] === 0 && i32[base + 1] === 0)) continue
+      live |= bit
       if (!isRecord) {
         const value = cell.readAt(partition, entry)
         const kept = prune === undefined ? value : prune(value)
@@ -191,6 +200,7 @@ export class ManagedSnapshot implements FrozenState {
       }
       records.add(entry)
     }
+    return live
   }
 
   #writeBlock(owner: FrozenPartition): void {

@@ -14,8 +14,8 @@
  * 1. A place is empty if and only if both words of its key are zero. An entry is a place in use; entries move when
  *    another is removed, and when the partition grows or is split.
  * 2. `dirty`: changed since the last snapshot; `persisted`: in an earlier snapshot; `written`: what unconfirmed
- *    checkpoints have written; `frozen`: the snapshot under way still has to write it. Bits of empty places mean nothing.
- *    They are undefined while nobody needs them, and `mode` says so at once.
+ *    checkpoints have written; `frozen`: the snapshot under way still has to write it. Bits of empty places mean nothing,
+ *    but in `persisted`, where they are 0. They are undefined while nobody needs them, and `mode` says so at once.
  * 3. A frozen entry is handed to the snapshot before it changes or moves within the partition.
  * 4. What the partition allocates is charged before.
  */
@@ -161,9 +161,7 @@ export class Partition {
     const word = place >>> 5
     const bit = 1 << (place & 31)
     this.dirty![word]! |= bit
-    this.persisted![word]! &= ~bit
     if (this.frozen !== undefined) this.frozen[word]! &= ~bit
-    for (const { bits } of this.written) bits[word]! &= ~bit
   }
 
   /**
@@ -181,10 +179,12 @@ export class Partition {
     }
     this.i32.fill(0, hole * stride, (hole + 1) * stride)
     if (this.objects !== undefined) this.objects[hole] = undefined
-    const bit = ~(1 << (hole & 31))
-    if (this.dirty !== undefined) this.dirty[hole >>> 5]! &= bit
-    if (this.frozen !== undefined) this.frozen[hole >>> 5]! &= bit
     this.liveCount--
+    if (this.mode === Mode.Untracked) return
+    const bit = ~(1 << (hole & 31))
+    this.dirty![hole >>> 5]! &= bit
+    this.persisted![hole >>> 5]! &= bit
+    if (this.frozen !== undefined) this.frozen[hole >>> 5]! &= bit
   }
 
   isPersisted(entry: number): boolean {

@@ -1,7 +1,7 @@
 /**
- * Blocks of a snapshot made of many records at once: entries are brought into the order of their key groups first, then
- * key groups, keys and values are written one after another. About 15 ns an entry where keys are words and values have a
- * fixed width. Not reentrant: one set of arrays for the whole thread.
+ * Blocks of a snapshot made of many records at once: key groups, keys and values of a few thousand entries are written
+ * one after another, without a value being made where keys are words and values have a fixed width. Not reentrant: one
+ * list of entries for the whole thread.
  */
 import { mix32 } from '../../data/key-groups.ts'
 import type { ByteWriter } from '../../data/bytes.ts'
@@ -22,11 +22,6 @@ export type Values =
   | { readonly writer: undefined; readonly codec: ValueCodec }
 
 const entries = new Int32Array(arrayLength)
-const sorted = new Int32Array(arrayLength)
-/** Index in `entries` of each sorted entry. */
-const origins = new Int32Array(arrayLength)
-const groups = new Uint16Array(arrayLength)
-const sortedGroups = new Uint16Array(arrayLength)
 const keyBytesOf: Readonly<Partial<Record<KeyClass, number>>> = {
   [KeyClass.Int32]: 4,
   [KeyClass.Float64]: 8,
@@ -39,15 +34,10 @@ export class RecordBlocks {
   /** Values of the entries where they are objects, in the order in which entries were added. */
   readonly objects: unknown[] = []
   readonly #maxParallelism: number
-  /** Of a power of two; -1: there is none. */
-  readonly #mask: number
-  readonly #starts: Int32Array
   readonly #block: BlockWriter
 
   constructor(maxParallelism: number, out: ByteWriter) {
     this.#maxParallelism = maxParallelism
-    this.#mask = (maxParallelism & (maxParallelism - 1)) === 0 ? maxParallelism - 1 : -1
-    this.#starts = new Int32Array(maxParallelism + 1)
     this.#block = new BlockWriter(out)
   }
 
@@ -64,47 +54,35 @@ export class RecordBlocks {
     const { count } = this
     const { keyClass } = head
     const block = this.#block
-    this.#sort(keyClass, records, strideWords)
-    block.begin(head, count, sortedGroups)
+    this.#writeGroups(keyClass, records, strideWords, block.begin(head, count))
     const keyBytes = keyBytesOf[keyClass]
     if (keyBytes === undefined) writeArenaKeys(records, strideWords, keyClass, count, block.out)
     else writeWordKeys(records.i32, strideWords, keyBytes, count, block)
     block.endKeys()
     if (values.writer !== undefined) {
       const at = block.reserve(values.writer.valueBytes * count)
-      values.writer.write(records.i32, sorted, count, block.view, at)
-    } else for (let i = 0; i < count; i++) values.codec.encode(this.objects[origins[i]!], block.out)
+      values.writer.write(records.i32, entries, count, block.view, at)
+    } else for (let i = 0; i < count; i++) values.codec.encode(this.objects[i], block.out)
     block.end()
     this.count = 0
     this.objects.length = 0
   }
 
-  /** Fills `sorted`, `sortedGroups` and `origins`: a counting sort. */
-  #sort(keyClass: KeyClass, records: Records, strideWords: number): void {
+  #writeGroups(keyClass: KeyClass, records: Records, strideWords: number, at: number): void {
     const { count } = this
-    const starts = this.#starts.fill(0)
-    this.#findGroups(keyClass, records, strideWords)
-    for (let i = 0; i < count; i++) starts[groups[i]! + 1]!++
-    for (let group = 1; group < starts.length; group++) starts[group]! += starts[group - 1]!
-    for (let i = 0; i < count; i++) {
-      const group = groups[i]!
-      const to = starts[group]!++
-      sorted[to] = entries[i]!
-      sortedGroups[to] = group
-      origins[to] = i
-    }
-  }
-
-  #findGroups(keyClass: KeyClass, records: Records, strideWords: number): void {
-    const { count } = this
+    const { view } = this.#block
     const { i32 } = records
-    const mask = this.#mask
-    if (keyClass === KeyClass.Int32 && mask >= 0) {
-      for (let i = 0; i < count; i++) groups[i] = mix32(i32[Math.imul(entries[i]!, strideWords)]!) & mask
+    const maxParallelism = this.#maxParallelism
+    if (keyClass === KeyClass.Int32 && (maxParallelism & (maxParallelism - 1)) === 0) {
+      const mask = maxParallelism - 1
+      for (let i = 0; i < count; i++) {
+        view.setUint16(at + 2 * i, mix32(i32[Math.imul(entries[i]!, strideWords)]!) & mask, true)
+      }
       return
     }
     for (let i = 0; i < count; i++) {
-      groups[i] = (hashAt(keyClass, records, entries[i]! * strideWords) >>> 0) % this.#maxParallelism
+      const hash = hashAt(keyClass, records, entries[i]! * strideWords)
+      view.setUint16(at + 2 * i, (hash >>> 0) % maxParallelism, true)
     }
   }
 }
@@ -119,7 +97,7 @@ function writeWordKeys(
   let at = block.reserve(keyBytes * count)
   const { view } = block
   for (let i = 0; i < count; i++, at += keyBytes) {
-    const base = Math.imul(sorted[i]!, strideWords)
+    const base = Math.imul(entries[i]!, strideWords)
     view.setInt32(at, i32[base]!, true)
     if (keyBytes === 8) view.setInt32(at + 4, i32[base + 1]!, true)
   }
@@ -132,5 +110,5 @@ function writeArenaKeys(
   count: number,
   out: ByteWriter,
 ): void {
-  for (let i = 0; i < count; i++) writeArenaKey(keyClass, records, sorted[i]! * strideWords, out)
+  for (let i = 0; i < count; i++) writeArenaKey(keyClass, records, entries[i]! * strideWords, out)
 }
