@@ -7,6 +7,7 @@
  *    partitioners make no node.
  * 2. Streams are immutable; the chain controls of SingleOutputStream change the node that made the stream.
  */
+import { MillraceError } from '../common/errors.ts'
 import { maxParallelismMax } from '../common/limits.ts'
 import { type AsyncCallOptions, asyncBody, type MapAsyncOptions } from './async-calls.ts'
 import { fileSink } from '../connectors/file-sink/file-sink.ts'
@@ -323,8 +324,14 @@ export class SingleOutputStream<T> extends DataStream<T> {
     this.#node.slotSharingGroup = group
     return this
   }
-  /** Longest time a record waits in a partial batch, in ms; 0: none, -1: until the batch is full. */
+  /**
+   * Longest time a record of this operator waits in a partial batch on its way to another task, in ms; 0: none, -1: until
+   * the batch is full or the slot has nothing else to do. MR_CONFIG_INVALID_VALUE below -1.
+   */
   setBufferTimeout(timeoutMs: number): this {
+    if (!(timeoutMs >= -1)) {
+      throw new MillraceError('MR_CONFIG_INVALID_VALUE', `setBufferTimeout: expected -1 or more ms, got ${timeoutMs}`)
+    }
     this.#node.bufferTimeoutMs = timeoutMs
     return this
   }

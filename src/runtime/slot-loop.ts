@@ -5,7 +5,7 @@
  * Invariants
  * 1. A wait is bounded: a lost wake-up costs `sleepMsMax`, never the job.
  * 2. The thread blocks only where no asynchronous work is under way; otherwise it waits in the event loop.
- * 3. Partial batches leave before a slot sleeps, and at the latest after the buffer time-out.
+ * 3. Partial batches leave before a slot sleeps, and at the latest after the buffer time-out of their edge.
  */
 import type { Clock } from '../common/clock.ts'
 import { MillraceError } from '../common/errors.ts'
@@ -47,8 +47,6 @@ export interface SlotLoopOptions {
   /** Local mode: the thread belongs to the caller and is never blocked. */
   readonly mayBlock: boolean
   readonly schedule?: SlotSchedule | undefined
-  /** -1: only when full or idle. */
-  readonly bufferTimeoutMs: number
   isCancelRequested(): boolean
   onTaskEnded(task: Task): void
   /** Handles commands of the coordinator; called between passes. */
@@ -107,6 +105,8 @@ export class SlotLoop {
   readonly #options: SlotLoopOptions
   readonly #states: Int8Array
   readonly #sinceMs: Float64Array
+  /** Of all outputs of all tasks. */
+  readonly #bufferTimeoutMsMin: number
   #lastFlushMs = 0
   #lastTurnMs = 0
   #lastMetricsMs = 0
@@ -115,6 +115,10 @@ export class SlotLoop {
     this.#tasks = tasks
     this.#holds = holds
     this.#options = options
+    this.#bufferTimeoutMsMin = Math.min(
+      Number.POSITIVE_INFINITY,
+      ...tasks.map((task) => task.bufferTimeouts.shortestMs),
+    )
     this.#states = new Int8Array(tasks.length)
     this.#sinceMs = new Float64Array(tasks.length)
   }
@@ -224,8 +228,9 @@ export class SlotLoop {
   }
 
   #flushAfterTimeout(nowMs: number): void {
-    const { bufferTimeoutMs } = this.#options
-    if (bufferTimeoutMs >= 0 && nowMs - this.#lastFlushMs >= bufferTimeoutMs) this.#flushAll(nowMs)
+    if (nowMs - this.#lastFlushMs < this.#bufferTimeoutMsMin) return
+    this.#lastFlushMs = nowMs
+    for (const task of this.#tasks) task.bufferTimeouts.flush(nowMs)
   }
 
   #flushAll(nowMs: number): boolean {

@@ -3,7 +3,6 @@
  * happened. The same in a worker and in local mode. Cold but for the loop it starts.
  */
 import type { Doors } from '../common/doors.ts'
-import { bufferTimeoutMs } from '../plan/buffer-timeout.ts'
 import { asMillraceError } from '../common/errors.ts'
 import { type Exchange, openExchange } from '../exchange/exchange.ts'
 import type { JobGraph } from '../plan/job-graph.ts'
@@ -40,7 +39,7 @@ export async function runSlot(
   try {
     await openTasks(factory, tasks)
     port.post({ type: 'running', slot: deployment.slots[0]! })
-    await loopOf(deployment, job, tasks, holds, exchange, port, options).run()
+    await loopOf(deployment, tasks, holds, exchange, port, options).run()
   } catch (error) {
     if (options.schedule?.isDead() !== true) await closeTasks(tasks)
     throw error
@@ -79,7 +78,6 @@ async function closeTasks(tasks: readonly Task[]): Promise<Error | undefined> {
 
 function loopOf(
   deployment: SlotDeployment,
-  job: JobGraph,
   tasks: readonly Task[],
   holds: AsyncHolds,
   exchange: Exchange,
@@ -99,7 +97,6 @@ function loopOf(
     mayBlock,
     schedule,
     doorbell: exchange.doorbell,
-    bufferTimeoutMs: bufferTimeoutMs(job),
     isCancelRequested: () => control.isCancelRequested(),
     onTaskEnded: ({ vertex, subtask }) =>
       port.post({ type: 'subtaskFinished', subtask: { vertexIndex: vertex.index, subtaskIndex: subtask } }),

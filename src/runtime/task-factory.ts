@@ -10,12 +10,14 @@ import type { Exchange } from '../exchange/exchange.ts'
 import { SubtaskMetrics } from '../metrics/shared-metrics.ts'
 import { TimestampsAndWatermarksOperator } from '../operators/timestamps-and-watermarks-operator.ts'
 import type { Operator, RecordCell } from '../operators/operator.ts'
+import { bufferTimeoutMs } from '../plan/buffer-timeout.ts'
 import type { ChannelDescription, Subtask } from '../plan/execution-graph.ts'
 import type { JobEdge, JobGraph, JobVertex } from '../plan/job-graph.ts'
 import type { StreamEdge } from '../plan/stream-graph.ts'
 import { MemoryBudget } from '../memory/memory-budget.ts'
 import type { KeyedStateBackend } from '../state/keyed-state-backend.ts'
 import { AccumulatorTotals } from './accumulator-totals.ts'
+import { BufferTimeouts } from './buffer-timeouts.ts'
 import { Chain } from './chain.ts'
 import { subtaskKey } from '../checkpoint/messages.ts'
 import type { SlotDeployment } from './deployment.ts'
@@ -112,6 +114,10 @@ export class TaskFactory {
       source: source?.head,
       alignment: source && this.#alignmentOf(vertex, subtask, source.head, homes),
       outputs: [...outputs.values()],
+      bufferTimeouts: new BufferTimeouts(
+        [...outputs.values()],
+        [...outputs.keys()].map((edge) => bufferTimeoutMs(job, edge)),
+      ),
       metrics,
       clock: doors.clock,
       mailbox,

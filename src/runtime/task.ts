@@ -16,6 +16,7 @@ import { type SubtaskMetrics, taskMetric } from '../metrics/shared-metrics.ts'
 import type { Mail } from '../operators/operator.ts'
 import type { JobVertex } from '../plan/job-graph.ts'
 import { ValveChange } from '../time/watermark-valve.ts'
+import type { BufferTimeouts } from './buffer-timeouts.ts'
 import type { Chain } from './chain.ts'
 import type { EdgeOutput } from './edge-output.ts'
 import type { GateChannel, InputGate } from './input-gate.ts'
@@ -47,6 +48,7 @@ export interface TaskParts {
   /** Present where the source waits for others of its group. */
   readonly alignment: WatermarkAlignment | undefined
   readonly outputs: readonly EdgeOutput[]
+  readonly bufferTimeouts: BufferTimeouts
   readonly metrics: SubtaskMetrics
   readonly clock: Clock
   readonly mailbox: Mailbox
@@ -101,6 +103,8 @@ export class Task {
   readonly gate: InputGate | undefined
   readonly source: SourceHead | undefined
   readonly outputs: readonly EdgeOutput[]
+  /** When partial batches leave although the slot works on. */
+  readonly bufferTimeouts: BufferTimeouts
   readonly metrics: SubtaskMetrics
   readonly homes: readonly TaskHome[]
   barriers: BarrierTaker | undefined
@@ -132,6 +136,7 @@ export class Task {
     this.gate = parts.gate
     this.source = parts.source
     this.outputs = parts.outputs
+    this.bufferTimeouts = parts.bufferTimeouts
     this.metrics = parts.metrics
     this.homes = parts.homes
     this.#alignment = parts.alignment

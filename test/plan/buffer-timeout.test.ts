@@ -1,22 +1,42 @@
 import { expect, it } from 'vitest'
 import type { StreamExecutionEnvironment } from '../../src/api/environment.ts'
 import { bufferTimeoutMs } from '../../src/plan/buffer-timeout.ts'
-import { lines, plan } from './support.ts'
+import { lines, nowhere, plan } from './support.ts'
 
-it('is the shortest of the job’s and its operators’', () => {
-  const of = (build: (env: StreamExecutionEnvironment) => void): number => bufferTimeoutMs(plan(build))
-  expect(of((env) => void env.source(lines()))).toBe(100)
-  expect(of((env) => void env.setBufferTimeout(7).source(lines()))).toBe(7)
-  expect(of((env) => void env.source(lines()).setBufferTimeout(0))).toBe(0)
-  expect(of((env) => void env.setBufferTimeout(-1).source(lines()))).toBe(-1)
-  expect(
-    of(
-      (env) =>
-        void env
-          .setBufferTimeout(-1)
-          .source(lines())
-          .map((x) => x)
-          .setBufferTimeout(5),
-    ),
-  ).toBe(5)
+/** Of every exchange, in order. */
+const timeouts = (build: (env: StreamExecutionEnvironment) => void): number[] => {
+  const job = plan(build, 2)
+  return job.edges.map(({ edge }) => bufferTimeoutMs(job, edge))
+}
+
+it('is the job’s where the operator before the exchange sets none', () => {
+  expect(timeouts((env) => void env.source(lines()).rebalance().sinkTo(nowhere()))).toEqual([100])
+  expect(timeouts((env) => void env.setBufferTimeout(7).source(lines()).rebalance().sinkTo(nowhere()))).toEqual([7])
+  expect(timeouts((env) => void env.setBufferTimeout(-1).source(lines()).rebalance().sinkTo(nowhere()))).toEqual([-1])
+})
+
+it('is the one of the operator whose records cross, for its exchange only', () => {
+  const found = timeouts((env) => {
+    env
+      .source(lines())
+      .setBufferTimeout(0)
+      .rebalance()
+      .map((line) => line)
+      .setBufferTimeout(-1)
+      .rebalance()
+      .map((line) => line)
+      .setBufferTimeout(3)
+      .map((line) => line)
+      .rebalance()
+      .sinkTo(nowhere())
+  })
+  expect(found).toEqual([0, -1, 100])
+})
+
+it('is refused where it is no time', () => {
+  for (const timeoutMs of [-2, Number.NaN]) {
+    expect(() => timeouts((env) => void env.source(lines()).setBufferTimeout(timeoutMs))).toThrow(
+      expect.objectContaining({ code: 'MR_CONFIG_INVALID_VALUE' }),
+    )
+  }
 })
