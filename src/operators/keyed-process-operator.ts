@@ -1,4 +1,5 @@
 /** process() on a keyed stream: keyed state, timers, side outputs. */
+import { generate } from '../common/generated-code.ts'
 import type { Progress } from '../common/progress.ts'
 import { BaseOperator } from './base-operator.ts'
 import { bindFunction } from './bind-function.ts'
@@ -36,20 +37,22 @@ export class KeyedProcessOperator<Key, In, Out> extends BaseOperator<In, Out> {
   override setup(context: OperatorContext, output: Output<Out>): void {
     super.setup(context, output)
     const { onTimer } = this.#function as Partial<KeyedProcessFunction<Key, In, Out>>
-    this.#keyed = new KeyedContext<Key, Out>(context, output, onTimer?.bind(this.#function))
+    const keyed = new KeyedContext<Key, Out>(context, output, onTimer?.bind(this.#function))
+    this.#keyed = keyed
+    const process = this.#process
+    const fail = (error: unknown, record: In): unknown =>
+      userFunctionError(error, context, { record, key: keyed.getCurrentKey() })
+    this.processElement = generate(
+      { process, keyed, output, fail },
+      'function (value) { try { process(value, keyed, output) } catch (error) { throw fail(error, value) } }',
+    )
   }
 
   open(): void | Promise<void> {
     return openFunction(this.#function, this.context)
   }
 
-  processElement(value: In): void {
-    try {
-      this.#process(value, this.#keyed, this.output)
-    } catch (error) {
-      throw userFunctionError(error, this.context, { record: value, key: this.#keyed.getCurrentKey() })
-    }
-  }
+  processElement: (value: In) => void = () => {}
 
   advanceWatermark(timestampMs: number): Progress {
     return this.#keyed.advanceWatermark(timestampMs)

@@ -2,6 +2,7 @@
  * Rolling reduce on a keyed stream: every record gives the new value of its key. In batch mode (`emitFinalOnly`) a key
  * gives one result, at the end of input, without a timestamp.
  */
+import { generate } from '../common/generated-code.ts'
 import { noTimestamp } from '../common/limits.ts'
 import { Progress } from '../common/progress.ts'
 import type { TypeInformation } from '../data/types.ts'
@@ -38,25 +39,27 @@ export class KeyedReduceOperator<T> extends BaseOperator<T, T> {
 
   override setup(context: OperatorContext, output: Output<T>): void {
     super.setup(context, output)
-    this.#state = requireKeyedState(context).accumulators('reduce', this.#options.type)
+    const backend = requireKeyedState(context)
+    this.#state = backend.accumulators('reduce', this.#options.type)
+    const fail = (error: unknown, record: T): unknown =>
+      userFunctionError(error, context, { record, key: backend.currentKey() })
+    this.processElement = generate(
+      { state: this.#state, output, own: this.#own, absorb: this.#absorb, fail },
+      `function (value) {
+  const current = state.get()
+  let next
+  try { next = current === undefined ? own(value) : absorb(current, value) } catch (error) { throw fail(error, value) }
+  state.set(next)
+  ${this.#options.emitFinalOnly === true ? '' : 'output.collect(next)'}
+}`,
+    )
   }
 
   open(): void | Promise<void> {
     return openFunction(this.#combination.source, this.context)
   }
 
-  processElement(value: T): void {
-    const state = this.#state
-    const current = state.get()
-    let next: T
-    try {
-      next = current === undefined ? this.#own(value) : this.#absorb(current, value)
-    } catch (error) {
-      throw userFunctionError(error, this.context, { record: value, key: this.context.keyedState!.currentKey() })
-    }
-    state.set(next)
-    if (this.#options.emitFinalOnly !== true) this.output.collect(next)
-  }
+  processElement: (value: T) => void = () => {}
 
   finish(): Progress {
     if (this.#options.emitFinalOnly !== true) return Progress.Done

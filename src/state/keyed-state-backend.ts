@@ -122,9 +122,22 @@ export interface AccumulatorState<Acc> {
    * namespace as it is while nobody changes it; it does not touch the current key and namespace.
    */
   openCursor(namespace: Namespace): AccumulatorCursor<Acc>
+  /**
+   * Of backends that keep rows of fixed-width fields in columns: the current key's row, field by field, for generated
+   * code. Undefined where values are anything else.
+   */
+  columns?(): RowColumns | undefined
   /** Drops all keys of a namespace. */
   dropNamespace(namespace: Namespace): void
   namespaces(): Iterable<Namespace>
+}
+
+/**
+ * The row under the current key and namespace without an object: after `hasRow()` has answered true, generated code
+ * calls `field0()`, `setField0(value)` and so on, by the order of the type's fields.
+ */
+export interface RowColumns {
+  hasRow(): boolean
 }
 
 /** @example while (cursor.next()) emit(cursor.key, cursor.accumulator) */

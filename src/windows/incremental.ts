@@ -21,6 +21,14 @@ export interface Incremental<In, Acc, Mid> {
   /** Undefined as answer: cannot be told exactly, merge anew. */
   readonly retract: ((total: Acc, part: Acc) => Acc | undefined) | undefined
   result(accumulator: Acc): Mid
+  readonly inline: InlineCode
+}
+
+/** `first` and `add` for generated code: expressions over `value`, `accumulator` and the bindings. */
+export interface InlineCode {
+  readonly bindings: Readonly<Record<string, unknown>>
+  readonly first: string
+  readonly add: string
 }
 
 export function incrementalReduce<T>(combination: Combination<T>, type?: TypeInformation<T>): Incremental<T, T, T> {
@@ -34,6 +42,7 @@ export function incrementalReduce<T>(combination: Combination<T>, type?: TypeInf
     fresh: own,
     retract,
     result: combination.result ?? ((accumulator) => accumulator),
+    inline: { bindings: { own, absorb }, first: 'own(value)', add: 'absorb(accumulator, value)' },
   }
 }
 
@@ -53,6 +62,11 @@ export function incrementalAggregate<In, Acc, Out>(
         : aggregate.merge(aggregate.createAccumulator(), accumulator),
     retract: retract === undefined ? undefined : (total, part) => aggregate.retract!(total, part),
     result: (accumulator) => aggregate.getResult(accumulator),
+    inline: {
+      bindings: { aggregate },
+      first: 'aggregate.add(value, aggregate.createAccumulator())',
+      add: 'aggregate.add(value, accumulator)',
+    },
   }
 }
 

@@ -10,6 +10,7 @@
  *    time (last instant + lateness). A timer that finds nothing due registers the next due time.
  * 3. Timers and sessions are under namespace 0.
  */
+import { generate } from '../common/generated-code.ts'
 import { maxWatermark, minWatermark, noTimestamp } from '../common/limits.ts'
 import type { Progress } from '../common/progress.ts'
 import { types } from '../data/types.ts'
@@ -41,12 +42,13 @@ export class SessionWindowOperator<In, Acc, Mid, Out, Key> extends BaseOperator<
   readonly #incremental: Incremental<In, Acc, Mid>
   readonly #isEventTime: boolean
   readonly #latenessMs: number
-  readonly #gapMs: (value: In) => number
+  readonly #gapMs: number | ((value: In) => number)
   #backend!: KeyedStateBackend
   #timers!: TimerService
   #sessions!: AccumulatorState<Session<Acc>>
   #moreSessions!: AccumulatorState<Session<Acc>[]>
-  #moreKeys = 0
+  /** Int32Array[1], read by generated code. */
+  readonly #moreKeys = new Int32Array(1)
   #emitter: ProcessEmitter<Mid, Out, Key, TimeWindow> | undefined
   #lateDropped!: Counter
   #watermarkMs = minWatermark
@@ -69,27 +71,19 @@ export class SessionWindowOperator<In, Acc, Mid, Out, Key> extends BaseOperator<
     this.#sessions = backend.accumulators('sessions', sessionType(this.#incremental.type))
     this.#moreSessions = backend.accumulators('more-sessions')
     this.#lateDropped = context.metrics.counter('numLateRecordsDropped')
+    this.processElement = this.#generateProcess()
     if (process === undefined) return
     const currentWatermarkMs = (): number => this.#watermarkMs
     const parts = { context, backend, codec: assigner.codec, isMerging: true, currentWatermarkMs }
     this.#emitter = new ProcessEmitter(process, output, parts)
   }
 
+  processElement: (value: In) => void = () => {}
+
   async open(): Promise<void> {
-    this.#moreSessions.forEachKey(0, () => void this.#moreKeys++)
+    this.#moreSessions.forEachKey(0, () => void this.#moreKeys[0]!++)
     await openFunction(this.#incremental.source, this.context)
     if (this.#spec.process !== undefined) await openFunction(this.#spec.process, this.context)
-  }
-
-  processElement(value: In): void {
-    const timeMs = this.#isEventTime ? this.context.record.timestampMs : this.context.clock.nowMs()
-    if (timeMs === noTimestamp || timeMs !== timeMs) throw invalidTimestamp(this.context, value, timeMs)
-    const endMs = timeMs + this.#gapOf(value)
-    if (this.#moreKeys > 0) return this.#addAmongMany(value, timeMs, endMs)
-    const session = this.#sessions.get()
-    if (session === undefined) return this.#begin(value, timeMs, endMs)
-    if (timeMs <= session.endMs && endMs >= session.startMs) this.#extend(session, value, timeMs, endMs)
-    else this.#addAmongMany(value, timeMs, endMs)
   }
 
   advanceWatermark(timestampMs: number): Progress {
@@ -118,9 +112,71 @@ export class SessionWindowOperator<In, Acc, Mid, Out, Key> extends BaseOperator<
     if (this.#spec.process !== undefined) await closeFunction(this.#spec.process)
   }
 
+  /** A record of its key's only session, in this operator's own code; where state has columns, without an object. */
+  #generateProcess(): (value: In) => void {
+    const { inline } = this.#incremental
+    const { record, clock } = this.context
+    const columns = this.#sessions.columns?.()
+    const bindings = {
+      ...inline.bindings,
+      record,
+      clock,
+      sessions: columns ?? this.#sessions,
+      moreKeys: this.#moreKeys,
+      gapOf: (value: In) => this.#gapOf(value),
+      extend: (session: Session<Acc>, value: In, startMs: number, endMs: number) =>
+        this.#extend(session, value, startMs, endMs),
+      afterGrowth: (endedBeforeMs: number) => this.#afterGrowth(this.#sessions.get()!, endedBeforeMs),
+      other: (value: In, timeMs: number, endMs: number) => this.#addToOther(value, timeMs, endMs),
+      failAdd: (error: unknown, value: In, startMs: number, endMs: number) =>
+        this.#failure(error, undefined, startMs, endMs, value),
+    }
+    const extend =
+      columns === undefined
+        ? `
+    const session = sessions.get()
+    if (session !== undefined && timeMs <= session.endMs && endMs >= session.startMs) {
+      extend(session, value, timeMs, endMs)
+      return
+    }`
+        : `
+    if (sessions.hasRow()) {
+      const startMs = sessions.field0(), endedBeforeMs = sessions.field1()
+      if (timeMs <= endedBeforeMs && endMs >= startMs) {
+        const accumulator = sessions.field2()
+        let next
+        try { next = ${inline.add} } catch (error) { throw failAdd(error, value, startMs, endedBeforeMs) }
+        sessions.setField2(next)
+        if (timeMs < startMs) sessions.setField0(timeMs)
+        if (endMs > endedBeforeMs) sessions.setField1(endMs)
+        ${this.#latenessMs === 0 ? '' : 'afterGrowth(endedBeforeMs)'}
+        return
+      }
+    }`
+    return generate(
+      bindings,
+      `function (value) {
+  const timeMs = ${this.#isEventTime ? 'record.timestampMs' : 'clock.nowMs()'}
+  const endMs = timeMs + ${typeof this.#gapMs === 'number' ? this.#gapMs : 'gapOf(value)'}
+  if (timeMs > -Infinity && moreKeys[0] === 0) {${extend}
+  }
+  other(value, timeMs, endMs)
+}`,
+    )
+  }
+
+  /** The first record of its key, one that begins another session, or one of a key (or a subtask) with several. */
+  #addToOther(value: In, timeMs: number, endMs: number): void {
+    if (timeMs === noTimestamp || timeMs !== timeMs) throw invalidTimestamp(this.context, value, timeMs)
+    if (this.#moreKeys[0] === 0 && this.#sessions.get() === undefined) this.#begin(value, timeMs, endMs)
+    else this.#addAmongMany(value, timeMs, endMs)
+  }
+
   #gapOf(value: In): number {
+    const gapMs = this.#gapMs
+    if (typeof gapMs === 'number') return gapMs
     try {
-      return this.#gapMs(value)
+      return gapMs(value)
     } catch (error) {
       const key = this.#backend.currentKey()
       throw userFunctionError(error, this.context, { what: 'session gap', record: value, key })
@@ -205,7 +261,7 @@ export class SessionWindowOperator<In, Acc, Mid, Out, Key> extends BaseOperator<
     this.#backend.setCurrentNamespace(0)
     const last = this.#sessions.get()
     if (last === undefined) return []
-    if (this.#moreKeys === 0) return [last]
+    if (this.#moreKeys[0] === 0) return [last]
     return [...(this.#moreSessions.get() ?? []), last]
   }
 
@@ -215,13 +271,13 @@ export class SessionWindowOperator<In, Acc, Mid, Out, Key> extends BaseOperator<
     const last = sessions.pop()
     if (last === undefined) this.#sessions.clear()
     else this.#sessions.set(last)
-    if (this.#moreKeys > 0 && this.#moreSessions.get() !== undefined) {
+    if (this.#moreKeys[0]! > 0 && this.#moreSessions.get() !== undefined) {
       if (sessions.length > 0) return this.#moreSessions.set(sessions)
       this.#moreSessions.clear()
-      this.#moreKeys--
+      this.#moreKeys[0]!--
     } else if (sessions.length > 0) {
       this.#moreSessions.set(sessions)
-      this.#moreKeys++
+      this.#moreKeys[0]!++
     }
   }
 

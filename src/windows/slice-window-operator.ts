@@ -12,6 +12,7 @@
  *    records need nothing but the accumulator. Watermarks and firing unset it.
  * 4. Firing pauses between records where the output is full; until it is done no record comes in.
  */
+import { generate } from '../common/generated-code.ts'
 import { maxWatermark, minWatermark, noTimestamp } from '../common/limits.ts'
 import { Progress } from '../common/progress.ts'
 import type { Counter } from '../metrics/metric-group.ts'
@@ -56,9 +57,8 @@ export class SliceWindowOperator<In, Acc, Mid, Out, Key> extends BaseOperator<In
   #timeMs = minWatermark
   #firedEndMs = minWatermark
   #firing: Firing<Acc> | undefined
-  /** Start and end of the current slice; NaN where there is none. */
-  #currentMs = Number.NaN
-  #currentEndMs = Number.NaN
+  /** Start and end of the current slice; NaN where there is none. Read by generated code. */
+  readonly #current = new Float64Array(2).fill(Number.NaN)
   /** Sliding only. */
   #totals: WindowTotals<Acc> | undefined
   #totalsFromMs = Number.NEGATIVE_INFINITY
@@ -83,10 +83,13 @@ export class SliceWindowOperator<In, Acc, Mid, Out, Key> extends BaseOperator<In
     this.#backend = backend
     this.#state = backend.accumulators('window-slices', this.#incremental.type)
     this.#lateDropped = context.metrics.counter('numLateRecordsDropped')
+    this.processElement = this.#generateProcess()
     if (process === undefined) return
     const parts = { context, backend, codec: assigner.codec, isMerging: false, currentWatermarkMs: () => this.#timeMs }
     this.#emitter = new ProcessEmitter(process, output, parts)
   }
+
+  processElement: (value: In) => void = () => {}
 
   async open(): Promise<void> {
     const { keyGroupRange, maxParallelism } = this.#backend
@@ -95,15 +98,6 @@ export class SliceWindowOperator<In, Acc, Mid, Out, Key> extends BaseOperator<In
     this.#slices = ([...this.#state.namespaces()] as number[]).sort((left, right) => left - right)
     await openFunction(this.#incremental.source, this.context)
     if (this.#spec.process !== undefined) await openFunction(this.#spec.process, this.context)
-  }
-
-  processElement(value: In): void {
-    const timeMs = this.#isEventTime ? this.context.record.timestampMs : this.#nowMs()
-    // NaN where no slice is current: both comparisons fail.
-    if (!(timeMs >= this.#currentMs && timeMs < this.#currentEndMs)) {
-      if (!this.#enterSlice(value, timeMs)) return
-    }
-    this.#add(value)
   }
 
   advanceWatermark(timestampMs: number): Progress {
@@ -134,10 +128,40 @@ export class SliceWindowOperator<In, Acc, Mid, Out, Key> extends BaseOperator<In
     try {
       state.set(accumulator === undefined ? this.#incremental.first(value) : this.#incremental.add(value, accumulator))
     } catch (error) {
-      const key = this.#backend.currentKey()
-      const window = String(new TimeWindow(this.#currentMs, this.#currentEndMs))
-      throw userFunctionError(error, this.context, { record: value, key, window })
+      throw this.#addFailure(error, value)
     }
+  }
+
+  #addFailure(error: unknown, value: In): unknown {
+    const key = this.#backend.currentKey()
+    const window = String(new TimeWindow(this.#current[0]!, this.#current[1]!))
+    return userFunctionError(error, this.context, { record: value, key, window })
+  }
+
+  /** A record of the current slice is `#add` in this operator's own code. */
+  #generateProcess(): (value: In) => void {
+    const { inline } = this.#incremental
+    const bindings = {
+      ...inline.bindings,
+      record: this.context.record,
+      state: this.#state,
+      current: this.#current,
+      enterSlice: (value: In, timeMs: number) => this.#enterSlice(value, timeMs),
+      nowMs: () => this.#nowMs(),
+      fail: (error: unknown, value: In) => this.#addFailure(error, value),
+    }
+    return generate(
+      bindings,
+      `function (value) {
+  const timeMs = ${this.#isEventTime ? 'record.timestampMs' : 'nowMs()'}
+  // NaN where no slice is current: both comparisons fail.
+  if (!(timeMs >= current[0] && timeMs < current[1]) && !enterSlice(value, timeMs)) return
+  const accumulator = state.get()
+  try {
+    state.set(accumulator === undefined ? ${inline.first} : ${inline.add})
+  } catch (error) { throw fail(error, value) }
+}`,
+    )
   }
 
   /** Makes the record's slice current; false where the record has been dealt with. */
@@ -155,14 +179,14 @@ export class SliceWindowOperator<In, Acc, Mid, Out, Key> extends BaseOperator<In
       this.#addToFiredSlice(value, sliceMs, geometry)
       return false
     }
-    this.#currentMs = sliceMs
-    this.#currentEndMs = geometry.sliceEndMs(sliceMs)
+    this.#current[0] = sliceMs
+    this.#current[1] = geometry.sliceEndMs(sliceMs)
     return true
   }
 
   /** Some windows with this slice have fired: they fire again where lateness allows; totals learn of the record. */
   #addToFiredSlice(value: In, sliceMs: number, geometry: SliceGeometry): void {
-    this.#currentMs = Number.NaN
+    this.#current[0] = Number.NaN
     this.#add(value)
     if (this.#totals !== undefined && sliceMs >= this.#totalsFromMs && sliceMs < this.#totalsToMs) {
       this.#totals.rebuild(this.#backend.currentKey(), this.#partsOfKey(this.#totalsFromMs, this.#totalsToMs))
@@ -197,7 +221,7 @@ export class SliceWindowOperator<In, Acc, Mid, Out, Key> extends BaseOperator<In
   /** Fires every window whose last instant has been reached, then drops what nobody needs any more. Resumable. */
   #advance(timeMs: number): Progress {
     if (timeMs > this.#timeMs) this.#timeMs = timeMs
-    this.#currentMs = Number.NaN
+    this.#current[0] = Number.NaN
     for (;;) {
       if (this.#firing !== undefined && this.#fire(this.#firing) === Progress.Blocked) return Progress.Blocked
       this.#firing = undefined

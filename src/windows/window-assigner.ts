@@ -41,7 +41,7 @@ export type WindowShape<T> =
       readonly slideMs: number
       readonly offsetMs: number
     }
-  | { readonly kind: 'sessions'; readonly gapMs: (value: T) => number }
+  | { readonly kind: 'sessions'; readonly gapMs: number | ((value: T) => number) }
 
 export interface WindowCodec<W> {
   encode(window: W): Namespace

@@ -3,26 +3,26 @@
  * each type has call sites of its own, so that all of it is inlined. Made from types only; names are escaped.
  */
 import { MillraceError } from '../../common/errors.ts'
+import { generate } from '../../common/generated-code.ts'
 import { mix32 } from '../../data/key-groups.ts'
+import { KeyClass } from '../key-class.ts'
 import { printType } from '../state-spec.ts'
+import { keyAt } from './key-words.ts'
 import type { DataType } from '../../data/types.ts'
 import type { RecordField, RecordLayout } from './record-layout.ts'
 
+/** `mark`, in place: a call less to inline, so that all of a read-modify-write fits into one piece of machine code. */
+const marked = 'if (p.mode !== 0) { if (p.mode === 2) this.preserve(p, e); p.dirty[e >>> 5] |= 1 << e }'
+
 type Constructor = new (...args: never[]) => object
 
-const compiled: Map<string, unknown> = new Map()
-
-/** A subclass of `Base` with `get`, `set`, `value`, `update`, `seek`, `readAt`, `writeAt` and `check` for the type. */
+/**
+ * A subclass of `Base` with `get`, `set`, `value`, `update`, `seek`, `readAt`, `writeAt` and `check` for the type; one
+ * for each state, so that V8 compiles it for the keys and values of that state alone.
+ */
 export function specialisedCell<C extends Constructor>(Base: C, type: DataType, layout: RecordLayout): C {
-  const id = JSON.stringify(type)
-  let made = compiled.get(id)
-  if (made === undefined) {
-    const source = cellSource(layout)
-    const build = new Function('Base', 'mix32', 'refuse', source) as (...args: unknown[]) => unknown
-    made = build(Base, mix32, (value: unknown) => refuse(type, value))
-    compiled.set(id, made)
-  }
-  return made as C
+  const Cursor = generate({ keyAt }, cursorSource(layout))
+  return generate<C>({ Base, Cursor, mix32, refuse: (value: unknown) => refuse(type, value) }, cellSource(layout))
 }
 
 function refuse(type: DataType, value: unknown): never {
@@ -38,9 +38,7 @@ function cellSource(layout: RecordLayout): string {
   const isObject = layout.fields === undefined
   // An object may be changed by whoever gets it, so a snapshot under way has to have it before.
   const found = `this.partition = p; this.entry = e; ${isObject ? 'if (p.mode === 2) this.preserve(p, e);' : ''} return`
-  // `mark`, in place: a call less to inline, so that all of a read-modify-write fits into one piece of machine code.
-  const marked = 'if (p.mode !== 0) { if (p.mode === 2) this.preserve(p, e); p.dirty[e >>> 5] |= 1 << e }'
-  return `return class extends Base {
+  return `class extends Base {
   get() {
     if (this.seenVersion !== this.context.version) this.seek()
     const e = this.entry
@@ -81,7 +79,7 @@ function cellSource(layout: RecordLayout): string {
     const key = context.key
     if (typeof key !== 'number') { this.seekOther(key); return }
     const int = key | 0
-    if (int !== key || int === 0) { this.seekOther(key); return }
+    if (int !== key) { this.seekOther(key); return }
     const table = this.int32
     if (table === undefined) { this.entry = -1; this.missedIn = undefined; return }
     const hash = mix32(int)
@@ -91,8 +89,8 @@ function cellSource(layout: RecordLayout): string {
     let e = ((x >>> p.shiftA) + ((x >>> p.shiftB) & p.maskB)) | 0
     for (let base = Math.imul(e, ${stride}); ; base = (base + ${stride}) | 0) {
       const held = i32[base]
-      if (held === int) { ${found} }
       // The key 0 is a place in use, too.
+      if (held === int && (held !== 0 || i32[(base + 1) | 0] !== 0)) { ${found} }
       if (held === 0 && i32[(base + 1) | 0] === 0) { this.missed(p, e, hash); return }
       e = (e + 1) | 0
     }
@@ -123,6 +121,8 @@ function cellSource(layout: RecordLayout): string {
     return seen
   }
   ${isObject ? '' : insertOf(layout)}
+  ${layout.isRow && !isObject ? columnsOf(layout) : ''}
+  cursorOver(partitions) { return new Cursor(this, partitions) }
   readAt(p, e) {
     return ${readOf(layout)}
   }
@@ -135,9 +135,71 @@ function cellSource(layout: RecordLayout): string {
 }`
 }
 
+/** A row's fields one by one: see `RowColumns`. */
+function columnsOf(layout: RecordLayout): string {
+  const access = layout.fields!.map(
+    (field, i) => `
+  field${i}() {
+    const p = this.partition, e = this.entry
+    return ${readField(field, layout)}
+  }
+  setField${i}(value) {
+    const p = this.partition, e = this.entry
+    if (${misfit(field, 'value')}) refuse(value)
+    ${marked}
+    ${placeOf(field, layout)} = ${stored(field, 'value')}
+  }`,
+  )
+  return `hasRow() {
+    if (this.seenVersion !== this.context.version) this.seek()
+    return this.entry >= 0
+  }${access.join('')}`
+}
+
+/** Walks over all entries of a namespace. */
+function cursorSource(layout: RecordLayout): string {
+  const { fields, isRow, strideWords: stride } = layout
+  const first =
+    fields !== undefined && !isRow && fields[0]!.kind !== 'int64' && fields[0]!.kind !== 'bool' ? '0' : 'undefined'
+  return `class {
+  // A field that holds numbers from the start is kept without an object for each.
+  key = undefined
+  accumulator = ${first}
+  constructor(cell, partitions) {
+    this.cell = cell
+    this.partitions = partitions
+    this.keyClass = 0
+    this.partition = undefined
+    this.entry = 0
+  }
+  next() {
+    for (;;) {
+      const p = this.partition
+      if (p !== undefined) {
+        const { i32, places } = p
+        for (let e = this.entry, base = e * ${stride}; e < places; e++, base += ${stride}) {
+          const low = i32[base]
+          if (low === 0 && i32[base + 1] === 0) continue
+          this.entry = e + 1
+          ${fields === undefined ? 'if (p.mode === 2) this.cell.preserve(p, e)' : ''}
+          this.key = this.keyClass === ${KeyClass.Int32} ? low : keyAt(this.keyClass, p, base)
+          this.accumulator = ${readOf(layout)}
+          return true
+        }
+      }
+      const step = this.partitions?.next()
+      if (step === undefined || step.done === true) return false
+      this.keyClass = step.value[0].keyClass
+      this.partition = step.value[1]
+      this.entry = 0
+    }
+  }
+}`
+}
+
 /**
  * A new entry where `seek` has just missed it, as long as neither growing nor splitting is due and nobody looks at the
- * key's group twice; all else is \`insertAnyhow\`.
+ * key's group twice; all else is `insertAnyhow`.
  */
 function insertOf(layout: RecordLayout): string {
   return `insert(value) {
@@ -148,7 +210,7 @@ function insertOf(layout: RecordLayout): string {
     if (!this.context.ownsHash(hash) || e >= p.places - 1 || e - p.homeOf(hash) >= 64) { this.insertAnyhow(value); return }
     ${checkOf(layout, 'value')}
     const base = Math.imul(e, ${layout.strideWords})
-    p.i32[base] = this.context.key
+    p.i32[base] = this.context.key | 0
     p.i32[base + 1] = 1
     p.claim(e)
     this.current.entryCount++

@@ -9,7 +9,7 @@
 import type { ValueCodec } from '../../data/value-codec.ts'
 import { detached, estimatedBytes } from '../detached-value.ts'
 import type { KeyClass } from '../key-class.ts'
-import type { AccumulatorCursor, KeyGroupRange, Namespace, ValueState } from '../keyed-state-backend.ts'
+import type { AccumulatorCursor, KeyGroupRange, Namespace, RowColumns, ValueState } from '../keyed-state-backend.ts'
 import type { KeyContext } from '../key-context.ts'
 import type { LoadableCell } from '../keyed-backend-base.ts'
 import { type BlockReader, keyCodecs } from '../snapshot-layout.ts'
@@ -76,6 +76,7 @@ export abstract class ManagedCell<V> implements LoadableCell<V>, ValueState<V> {
   abstract update(value: V): void
   abstract set(value: V): void
   abstract seek(): void
+  abstract cursorOver(partitions: Iterator<[ClassTable, Partition]> | undefined): AccumulatorCursor<V>
   /** Reads the first place of each int32 key; answers something made of what it read. */
   abstract touchKeys(keys: ArrayLike<unknown>, count: number): number
   /** The value of an entry; a new object where it is a row of fields. */
@@ -118,7 +119,12 @@ export abstract class ManagedCell<V> implements LoadableCell<V>, ValueState<V> {
   }
 
   openCursor(namespace: Namespace): AccumulatorCursor<V> {
-    return new ManagedCursor<V>(this, this.namespaceTables.get(namespace))
+    return this.cursorOver(this.namespaceTables.get(namespace)?.partitions())
+  }
+
+  columns(): RowColumns | undefined {
+    const { fields, isRow } = this.layout
+    return isRow && fields !== undefined ? (this as unknown as RowColumns) : undefined
   }
 
   dropNamespace(namespace: Namespace): void {
@@ -414,50 +420,4 @@ export function createManagedCell(backend: ManagedBackend, spec: StateSpec): Man
   type Concrete = new (backend: ManagedBackend, spec: StateSpec, layout: RecordLayout) => ManagedCell<unknown>
   const Cell = specialisedCell(ManagedCell as unknown as Concrete, type, layout)
   return new Cell(backend, spec, layout)
-}
-
-class ManagedCursor<V> implements AccumulatorCursor<V> {
-  key: unknown = undefined
-  accumulator: V = undefined as V
-  readonly #cell: ManagedCell<V>
-  readonly #partitions: Iterator<[ClassTable, Partition]> | undefined
-  #keyClass: KeyClass = 0
-  #partition: Partition | undefined = undefined
-  #entry = 0
-  readonly #stride: number
-
-  constructor(cell: ManagedCell<V>, tables: NamespaceTables | undefined) {
-    this.#cell = cell
-    this.#stride = cell.layout.strideWords
-    this.#partitions = tables?.partitions()
-  }
-
-  next(): boolean {
-    for (;;) {
-      const partition = this.#partition
-      if (partition !== undefined) {
-        const { i32, places } = partition
-        const stride = this.#stride
-        for (let entry = this.#entry, base = entry * stride; entry < places; entry++, base += stride) {
-          if (i32[base] === 0 && i32[base + 1] === 0) continue
-          this.#entry = entry + 1
-          this.#show(partition, entry)
-          return true
-        }
-      }
-      const step = this.#partitions?.next()
-      if (step === undefined || step.done === true) return false
-      this.#keyClass = step.value[0].keyClass
-      this.#partition = step.value[1]
-      this.#entry = 0
-    }
-  }
-
-  #show(partition: Partition, entry: number): void {
-    const cell = this.#cell
-    const { fields, strideWords } = cell.layout
-    if (fields === undefined && partition.mode === Mode.Frozen) cell.preserve(partition, entry)
-    this.key = keyAt(this.#keyClass, partition, entry * strideWords)
-    this.accumulator = cell.readAt(partition, entry)
-  }
 }

@@ -24,7 +24,7 @@ export const session = {
 
 function withGap<T>(kind: string, gapMs: number): MergingWindowAssigner<T, TimeWindow> {
   requireGap(kind, gapMs)
-  return sessionWindows(kind, `${kind}(${gapMs})`, () => gapMs)
+  return sessionWindows(kind, `${kind}(${gapMs})`, gapMs)
 }
 
 function withDynamicGap<T>(kind: string, extract: SessionGapExtractor<T>): MergingWindowAssigner<T, TimeWindow> {
@@ -38,7 +38,7 @@ function withDynamicGap<T>(kind: string, extract: SessionGapExtractor<T>): Mergi
 function sessionWindows<T>(
   kind: string,
   name: string,
-  gapMs: SessionGapExtractor<T>,
+  gapMs: number | SessionGapExtractor<T>,
 ): MergingWindowAssigner<T, TimeWindow> {
   const isEventTime = kind.endsWith('EventTimeSessionWindows')
   return {
@@ -48,7 +48,7 @@ function sessionWindows<T>(
     shape: { kind: 'sessions', gapMs },
     assignWindows: (value, timestampMs, context) => {
       const timeMs = isEventTime ? timestampMs : context.currentProcessingTime()
-      return [new TimeWindow(timeMs, timeMs + gapMs(value))]
+      return [new TimeWindow(timeMs, timeMs + (typeof gapMs === 'number' ? gapMs : gapMs(value)))]
     },
     mergeWindows: mergeTimeWindows,
     defaultTrigger: () => (isEventTime ? eventTimeTrigger<T>() : processingTimeTrigger<T>()),
