@@ -12,10 +12,13 @@ export class StepBudget {
   /** For the next step. */
   records: number = recordsAtFirst
 
-  /** Learns from a step that took `records` in `elapsedMs`. */
+  /**
+   * Learns from a step that took `records` in `elapsedMs`. A source gives fewer than it may where it passes some over;
+   * a step that was mostly idle says nothing of a full one.
+   */
   took(records: number, elapsedMs: number): void {
     if (elapsedMs > stepMsTarget) this.records = Math.max(1, Math.floor((records * stepMsTarget) / elapsedMs))
-    else if (records >= this.records && elapsedMs < stepMsTarget / 2) {
+    else if (records * 2 >= this.records && elapsedMs < stepMsTarget / 2) {
       this.records = Math.min(batchRecordsMax, this.records * 2)
     }
   }
