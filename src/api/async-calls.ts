@@ -1,4 +1,5 @@
 /** Asynchronous calls per record, as the API names them. */
+import { perSubtask } from '../operators/own-function.ts'
 import { type AsyncFunction, type AsyncInvoke, AsyncOperator } from '../operators/async-operator.ts'
 import type { AsyncRetryStrategy } from '../operators/async-retry-strategy.ts'
 import type { TypeInformation } from '../data/types.ts'
@@ -26,8 +27,9 @@ export function asyncBody<In, Out>(
   options: AsyncCallOptions<Out>,
   type: TypeInformation<In> | undefined,
 ): NodeBody {
-  const create = (): AsyncOperator<In, Out> => new AsyncOperator(invoke, { ...options, order, type })
+  const settings = { ...options, order, type }
   // Options that do not fit are refused here, not in a slot.
-  create()
-  return operatorBody(create)
+  new AsyncOperator(invoke, settings)
+  const own = perSubtask(invoke)
+  return operatorBody(() => new AsyncOperator(own(), settings))
 }

@@ -1,6 +1,7 @@
 /** Two streams that one operator reads, with a function for each side and, where keyed, shared state. */
 import { MillraceError } from '../common/errors.ts'
 import type { TypeInformation } from '../data/types.ts'
+import { perSubtask } from '../operators/own-function.ts'
 import { type BroadcastProcessFunction, BroadcastProcessOperator } from '../operators/broadcast-process-operator.ts'
 import {
   type CoFlatMapFunction,
@@ -63,15 +64,18 @@ export class ConnectedStreams<In1, In2> {
 
   /** One result per record. */
   map<R>(map: CoMapFunction<In1, In2, R>): SingleOutputStream<R> {
-    return addTwoInputOperator('Co-Map', () => coMapOperator(map), this.#sides)
+    const own = perSubtask(map)
+    return addTwoInputOperator('Co-Map', () => coMapOperator(own()), this.#sides)
   }
   /** Any number of results per record. */
   flatMap<R>(flatMap: CoFlatMapFunction<In1, In2, R>): SingleOutputStream<R> {
-    return addTwoInputOperator('Co-Flat Map', () => coFlatMapOperator(flatMap), this.#sides)
+    const own = perSubtask(flatMap)
+    return addTwoInputOperator('Co-Flat Map', () => coFlatMapOperator(own()), this.#sides)
   }
   /** Any number of results per record, side outputs, time. */
   process<R>(process: CoProcessFunction<In1, In2, R>): SingleOutputStream<R> {
-    return addTwoInputOperator('Co-Process', () => new CoProcessOperator(process), this.#sides)
+    const own = perSubtask(process)
+    return addTwoInputOperator('Co-Process', () => new CoProcessOperator(own()), this.#sides)
   }
 
   /** Deals both streams out by key, so that equal keys of both meet. */
@@ -117,15 +121,18 @@ export class KeyedConnectedStreams<K, In1, In2> {
 
   /** One result per record; rich functions may use the key's state. */
   map<R>(map: CoMapFunction<In1, In2, R>): SingleOutputStream<R> {
-    return addTwoInputOperator('Co-Map', () => coMapOperator(map), this.#sides)
+    const own = perSubtask(map)
+    return addTwoInputOperator('Co-Map', () => coMapOperator(own()), this.#sides)
   }
   /** Any number of results per record; rich functions may use the key's state. */
   flatMap<R>(flatMap: CoFlatMapFunction<In1, In2, R>): SingleOutputStream<R> {
-    return addTwoInputOperator('Co-Flat Map', () => coFlatMapOperator(flatMap), this.#sides)
+    const own = perSubtask(flatMap)
+    return addTwoInputOperator('Co-Flat Map', () => coFlatMapOperator(own()), this.#sides)
   }
   /** Keyed state, timers and side outputs for both sides. */
   process<R>(process: KeyedCoProcessFunction<K, In1, In2, R>): SingleOutputStream<R> {
-    return addTwoInputOperator('Keyed Co-Process', () => new KeyedCoProcessOperator(process), this.#sides)
+    const own = perSubtask(process)
+    return addTwoInputOperator('Keyed Co-Process', () => new KeyedCoProcessOperator(own()), this.#sides)
   }
 }
 
@@ -157,7 +164,8 @@ export class BroadcastConnectedStream<In, B> {
 
   /** The rules' side writes broadcast state, the records' side reads it. */
   process<R>(process: BroadcastProcessFunction<In, B, R>): SingleOutputStream<R> {
-    return addTwoInputOperator('Broadcast Process', () => new BroadcastProcessOperator(process), this.#sides)
+    const own = perSubtask(process)
+    return addTwoInputOperator('Broadcast Process', () => new BroadcastProcessOperator(own()), this.#sides)
   }
 }
 
@@ -173,7 +181,8 @@ export class KeyedBroadcastConnectedStream<K, In, B> {
 
   /** The rules' side writes broadcast state, the records' side reads it and has its key's state and timers. */
   process<R>(process: KeyedBroadcastProcessFunction<K, In, B, R>): SingleOutputStream<R> {
-    const create = (): Operator<In, R> => new KeyedBroadcastProcessOperator<K, In, B, R>(process)
+    const own = perSubtask(process)
+    const create = (): Operator<In, R> => new KeyedBroadcastProcessOperator<K, In, B, R>(own())
     return addTwoInputOperator('Keyed Broadcast Process', create, this.#sides)
   }
 }

@@ -15,6 +15,7 @@ import { print } from '../connectors/print-sink.ts'
 import type { Sink } from '../connectors/sink.ts'
 import { socketSink } from '../connectors/socket-sink.ts'
 import { type TypeInformation, types } from '../data/types.ts'
+import { perSubtask } from '../operators/own-function.ts'
 import type { AsyncCallContext, AsyncFunction, AsyncInvoke } from '../operators/async-operator.ts'
 import type { OutputTag } from '../operators/output-tag.ts'
 import type { Collector } from '../operators/process-context.ts'
@@ -93,9 +94,10 @@ export class DataStream<T> {
 
   /** Any number of results per record, side outputs, time. For keyed state and timers: `keyBy(…).process(…)`. */
   process<R>(process: ProcessFunction<T, R> | ProcessElement<T, R>): SingleOutputStream<R> {
+    const own = perSubtask(process)
     return this.transform<R>(
       'Process',
-      operatorBody(() => new ProcessOperator(process)),
+      operatorBody(() => new ProcessOperator(own())),
     )
   }
 

@@ -1,4 +1,5 @@
 /** map, filter and flatMap as node bodies: plain functions are fused into the chain, rich ones become operators. */
+import { perSubtask } from '../operators/own-function.ts'
 import type { Operator } from '../operators/operator.ts'
 import type { Collector } from '../operators/process-context.ts'
 import {
@@ -23,16 +24,21 @@ export type FlatMapFunction<T, R> =
 
 export function mapBody<T, R>(map: MapFunction<T, R>): NodeBody {
   if (typeof map === 'function') return { kind: 'inline', stage: { kind: 'map', apply: map } }
-  return operatorBody(() => richMapOperator(map))
+  const own = perSubtask(map)
+  return operatorBody(() => richMapOperator(own()))
 }
 
 export function filterBody<T>(filter: FilterFunction<T>): NodeBody {
   if (typeof filter === 'function') return { kind: 'inline', stage: { kind: 'filter', apply: filter } }
-  return operatorBody(() => richFilterOperator(filter))
+  const own = perSubtask(filter)
+  return operatorBody(() => richFilterOperator(own()))
 }
 
 export function flatMapBody<T, R>(flatMap: FlatMapFunction<T, R>): NodeBody {
-  if (typeof flatMap !== 'function') return operatorBody(() => richFlatMapOperator(flatMap))
+  if (typeof flatMap !== 'function') {
+    const own = perSubtask(flatMap)
+    return operatorBody(() => richFlatMapOperator(own()))
+  }
   const apply = flatMap.length >= 2 ? collecting<T, R>(flatMap) : flatMap
   return { kind: 'inline', stage: { kind: 'flatMap', apply: apply as (value: T) => Iterable<R> } }
 }

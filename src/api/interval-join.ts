@@ -1,4 +1,5 @@
 /** Interval join: `left.intervalJoin(right).between(lower, upper).process(…)` on two keyed streams. */
+import { perSubtask } from '../operators/own-function.ts'
 import { IntervalJoinOperator, type IntervalJoinSpec } from '../operators/interval-join-operator.ts'
 import type { OutputTag } from '../operators/output-tag.ts'
 import { addTwoInputOperator } from './connected-streams.ts'
@@ -76,7 +77,9 @@ export class IntervalJoined<L, R, K> {
     const spec = { ...this.#settings, process } as IntervalJoinSpec<L, R, Out>
     // Bounds that contradict each other are refused here, not in a slot.
     new IntervalJoinOperator(spec)
-    return addTwoInputOperator('Interval Join', () => new IntervalJoinOperator(spec), [this.#left, this.#right])
+    const own = perSubtask(spec.process)
+    const create = (): IntervalJoinOperator<L, R, Out> => new IntervalJoinOperator({ ...spec, process: own() })
+    return addTwoInputOperator('Interval Join', create, [this.#left, this.#right])
   }
 
   #with(settings: Partial<Settings<L, R>>): IntervalJoined<L, R, K> {

@@ -8,6 +8,7 @@ import {
   type KeyedProcessFunction,
   KeyedProcessOperator,
 } from '../operators/keyed-process-operator.ts'
+import { perSubtask } from '../operators/own-function.ts'
 import { KeyedReduceOperator } from '../operators/keyed-reduce-operator.ts'
 import { LocalCombineOperator } from '../operators/local-combine-operator.ts'
 import { type Combination, combinationOf, type ReduceFunction } from '../operators/reduce-function.ts'
@@ -57,14 +58,16 @@ export class KeyedStream<T, K> extends FieldAggregations<T> {
 
   /** Rolling reduce: each record gives the new value of its key. In batch mode each key gives its last value only. */
   reduce(reduce: ReduceFunction<T>): SingleOutputStream<T> {
-    return this.#rolling('Keyed Reduce', combinationOf(reduce))
+    const own = perSubtask(reduce)
+    return this.#rolling('Keyed Reduce', () => combinationOf(own()))
   }
 
   /** Keyed state, timers and side outputs. */
   process<R>(process: KeyedProcessFunction<K, T, R> | KeyedProcessElement<K, T, R>): SingleOutputStream<R> {
+    const own = perSubtask(process)
     return this.keyed<R>(
       'Keyed Process',
-      operatorBody(() => new KeyedProcessOperator(process)),
+      operatorBody(() => new KeyedProcessOperator(own())),
     )
   }
 
@@ -111,16 +114,16 @@ export class KeyedStream<T, K> extends FieldAggregations<T> {
 
   /** @internal Rolling results of sum, min, max, minBy and maxBy. */
   combined(name: string, combination: Combination<T>): SingleOutputStream<T> {
-    return this.#rolling(`Keyed ${name}`, combination)
+    return this.#rolling(`Keyed ${name}`, () => combination)
   }
 
-  #rolling(name: string, combination: Combination<T>): SingleOutputStream<T> {
+  #rolling(name: string, combination: () => Combination<T>): SingleOutputStream<T> {
     const { type } = this
     const keySelector = this.keySelector as (value: T) => unknown
     const body: OperatorBody = {
-      ...operatorBody(() => new KeyedReduceOperator(combination, { type })),
-      createForBatch: operatorBody(() => new KeyedReduceOperator(combination, { type, emitFinalOnly: true })).create,
-      createCombiner: operatorBody(() => new LocalCombineOperator({ keySelector, combination })).create,
+      ...operatorBody(() => new KeyedReduceOperator(combination(), { type })),
+      createForBatch: operatorBody(() => new KeyedReduceOperator(combination(), { type, emitFinalOnly: true })).create,
+      createCombiner: operatorBody(() => new LocalCombineOperator({ keySelector, combination: combination() })).create,
     }
     return this.keyed<T>(name, body, type)
   }

@@ -1,4 +1,5 @@
 /** All records of one subtask as one window that ends with the input (Flink's fullWindowPartition). */
+import { perSubtask } from '../operators/own-function.ts'
 import type { ReduceFunction } from '../operators/reduce-function.ts'
 import { combinationOf } from '../operators/reduce-function.ts'
 import {
@@ -31,15 +32,18 @@ export class PartitionWindowedStream<T> {
   }
 
   reduce(reduce: ReduceFunction<T>): SingleOutputStream<T> {
-    const create = (): Operator<T, T> => new PartitionReduceOperator(combinationOf(reduce), this.#type)
+    const own = perSubtask(reduce)
+    const create = (): Operator<T, T> => new PartitionReduceOperator(combinationOf(own()), this.#type)
     return this.#transform('Partition Reduce', create, this.#type)
   }
   aggregate<Acc, R>(aggregate: AggregateFunction<T, Acc, R>): SingleOutputStream<R> {
-    return this.#transform('Partition Aggregate', () => new PartitionAggregateOperator(aggregate))
+    const own = perSubtask(aggregate)
+    return this.#transform('Partition Aggregate', () => new PartitionAggregateOperator(own()))
   }
   /** Sees all records of the partition at once; they are kept in memory until the input ends. */
   mapPartition<R>(map: MapPartition<T, R>): SingleOutputStream<R> {
-    return this.#transform('Map Partition', () => new MapPartitionOperator(map, this.#type))
+    const own = perSubtask(map)
+    return this.#transform('Map Partition', () => new MapPartitionOperator(own(), this.#type))
   }
   /** Emits the partition's records in order of a key; equal keys keep their order. */
   sortPartition(

@@ -3,6 +3,7 @@
  * Immutable: each setting gives a new stream. An operator comes with reduce, aggregate, process or a field aggregation.
  */
 import type { TypeInformation } from '../data/types.ts'
+import { perSubtask } from '../operators/own-function.ts'
 import type { OutputTag } from '../operators/output-tag.ts'
 import type { Collector } from '../operators/process-context.ts'
 import { type Combination, combinationOf, type ReduceFunction } from '../operators/reduce-function.ts'
@@ -69,9 +70,14 @@ export class WindowedStream<T, K, W extends Window> extends FieldAggregations<T>
   reduce(reduce: ReduceFunction<T>): SingleOutputStream<T>
   reduce<R>(reduce: ReduceFunction<T>, process: WindowProcessor<T, R, K, W>): SingleOutputStream<R>
   reduce<R>(reduce: ReduceFunction<T>, process?: WindowProcessor<T, R, K, W>): SingleOutputStream<R> {
-    const incremental = incrementalReduce(combinationOf(reduce), this.#input.type)
+    const incremental = (own: ReduceFunction<T>): Incremental<T, T, T> =>
+      incrementalReduce(combinationOf(own), this.#input.type)
     const outputType = process === undefined ? this.#input.type : undefined
-    return this.#transform<T, T, R>(incremental, process, outputType as TypeInformation<unknown> as TypeInformation<R>)
+    return this.#transform<T, T, R, ReduceFunction<T>>(
+      [reduce, incremental],
+      process,
+      outputType as TypeInformation<unknown> as TypeInformation<R>,
+    )
   }
 
   /** Folds records into an accumulator as they come; with a second function, that one gets the result and the window. */
@@ -84,12 +90,12 @@ export class WindowedStream<T, K, W extends Window> extends FieldAggregations<T>
     aggregate: AggregateFunction<T, Acc, Mid>,
     process?: WindowProcessor<Mid, R, K, W>,
   ): SingleOutputStream<R> {
-    return this.#transform(incrementalAggregate(aggregate), process)
+    return this.#transform([aggregate, incrementalAggregate<T, Acc, Mid>], process)
   }
 
   /** Sees all elements of a window at once; they are kept until then. */
   process<R>(process: WindowProcessor<T, R, K, W>): SingleOutputStream<R> {
-    return this.#transform<never, T, R>(undefined, process)
+    return this.#transform<never, T, R, never>(undefined, process)
   }
 
   /** Flink's other name for `process`. */
@@ -99,7 +105,12 @@ export class WindowedStream<T, K, W extends Window> extends FieldAggregations<T>
 
   /** @internal */
   combined(_: string, combination: Combination<T>): SingleOutputStream<T> {
-    return this.#transform<T, T, T>(incrementalReduce(combination, this.#input.type), undefined, this.#input.type)
+    const { type } = this.#input
+    return this.#transform<T, T, T, Combination<T>>(
+      [combination, (one) => incrementalReduce(one, type)],
+      undefined,
+      type,
+    )
   }
 
   /** @internal Of global windows: emits by count, tumbling or sliding. */
@@ -112,15 +123,21 @@ export class WindowedStream<T, K, W extends Window> extends FieldAggregations<T>
     return new WindowedStream(this.#input, { ...this.#settings, ...settings }, this.#parallelismMax)
   }
 
-  #transform<Acc, Mid, R>(
-    incremental: Incremental<T, Acc, Mid> | undefined,
+  /** `incremental`: the user's function, and what makes of it (or of a subtask's own copy) the way to combine. */
+  #transform<Acc, Mid, R, F>(
+    incremental: readonly [F, (own: F) => Incremental<T, Acc, Mid>] | undefined,
     process: WindowProcessor<Mid, R, K, W> | undefined,
     outputType?: TypeInformation<R>,
   ): SingleOutputStream<R> {
     const elementType = this.#input.type
-    const spec: WindowSpec<T, Acc, Mid, R, K, W> = { ...this.#settings, incremental, process, elementType }
+    const specOf = (own: F, process?: WindowProcessor<Mid, R, K, W>): WindowSpec<T, Acc, Mid, R, K, W> => {
+      return { ...this.#settings, incremental: incremental?.[1](own), process, elementType }
+    }
+    const spec = specOf(incremental?.[0] as F, process)
     checkedWindowSpec(spec)
-    const body = operatorBody(() => createWindowOperator(spec))
+    const ownFunction = perSubtask(incremental?.[0] as F)
+    const ownProcess = perSubtask(process)
+    const body = operatorBody(() => createWindowOperator(specOf(ownFunction(), ownProcess())))
     return this.#input.keyed<R>(windowOperatorName(spec), body, outputType, this.#parallelismMax)
   }
 }

@@ -21,6 +21,7 @@ import type {
 } from '../state/keyed-state-backend.ts'
 import type { OperatorStateStore } from '../state/operator-state.ts'
 import type { Accumulators, OperatorContext, TaskInfo } from './operator.ts'
+import { releaseFunction } from './own-function.ts'
 import { userFunctionError } from './user-function-error.ts'
 
 /** Keyed state by descriptor. Outside a keyed operator: MR_STATE_NO_KEY. */
@@ -113,8 +114,9 @@ function claim(userFunction: object, { task }: Pick<OperatorContext, 'task'>): v
     const names = [owner, task].map((one) => `${one.operatorName}[${one.subtaskIndex}]`)
     throw new MillraceError(
       'MR_PLAN_INVALID',
-      `${names.join(' and ')} run in one thread with the same function object, which has an open(): make one object for each ` +
-        'operator, and in local mode give the operator parallelism 1',
+      `${names.join(' and ')} run in one thread with the same function object, which has an open() and cannot be copied: make it ` +
+        'an instance of a class whose constructor takes nothing or keeps plain data in fields that are not private, or one ' +
+        'object for each operator, and in local mode give the operator parallelism 1',
       { context: { operator: task.operatorName, subtask: task.subtaskIndex } },
     )
   }
@@ -135,6 +137,7 @@ export function lifeCycleOf(userFunction: RichFunction): RichFunction {
 
 export function closeFunction(userFunction: unknown): void | Promise<void> {
   owners.delete(userFunction as object)
+  releaseFunction(userFunction)
   const { close } = userFunction as RichFunction
   if (typeof close === 'function') return close.call(userFunction)
 }
