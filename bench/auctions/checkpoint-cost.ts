@@ -89,6 +89,7 @@ function measure(query: string): Record<string, number | string | boolean> {
       if (answer.rows !== expected.rows || answer.sum !== expected.sum) {
         throw new Error(`${query}, ${name}: expected ${JSON.stringify(expected)}, found ${JSON.stringify(answer)}`)
       }
+      if (process.env.VERBOSE) console.error(query, name, answer.seconds)
       ;(seconds[name] ??= []).push(answer.seconds)
     }
   }

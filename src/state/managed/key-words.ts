@@ -164,6 +164,13 @@ function writeHeader(arena: NativeBuffer, offset: number, header: number): void 
   arena[offset + 3] = header >>> 24
 }
 
+/** The hash of the number whose words these are. */
+export function hashDoubleWords(low: number, high: number): number {
+  words[0] = low
+  words[1] = high
+  return hashKey(double[0])
+}
+
 /** The hash of an entry's key, from its record. */
 export function hashAt(keyClass: KeyClass, records: Records, base: number): number {
   const { i32 } = records
@@ -171,9 +178,7 @@ export function hashAt(keyClass: KeyClass, records: Records, base: number): numb
     case KeyClass.Int32:
       return hashKey(i32[base]!)
     case KeyClass.Float64:
-      words[0] = i32[base]!
-      words[1] = i32[base + 1]!
-      return hashKey(double[0])
+      return hashDoubleWords(i32[base]!, i32[base + 1]!)
     case KeyClass.Int64:
       return hashInt64Words(i32[base]!, i32[base + 1]!)
     default:

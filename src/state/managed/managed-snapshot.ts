@@ -18,9 +18,10 @@ import { keyGroupOf } from '../../data/key-groups.ts'
 import type { ClassTable } from './class-table.ts'
 import { hashAt, keyAt, writeArenaKey } from './key-words.ts'
 import type { ManagedCell } from './managed-cell.ts'
-import { Mode, type Partition } from './partition.ts'
-import { blockEntries, RecordBlocks } from './record-blocks.ts'
+import type { Partition } from './partition.ts'
+import { RecordBlocks } from './record-blocks.ts'
 import { recordWriterFor } from './record-writer.ts'
+import { canGather, WordBlocks } from './word-blocks.ts'
 
 /** A partition whose frozen entries are to be written, and whose they are. */
 export interface FrozenPartition {
@@ -42,6 +43,8 @@ export interface Drop {
 
 const blockEntriesMax = 4096
 const blockBytesMax = 256 * 1024
+/** Of a block of records that were put aside: less than a block takes. */
+const asideEntries = 1024
 /** Blocks end beyond the limit. */
 const chunkSlackBytes = 128 * 1024
 
@@ -64,10 +67,11 @@ export class ManagedSnapshot implements FrozenState {
   readonly #out: ByteWriter
   readonly #chunkBytes: number
   readonly #records: RecordBlocks
+  readonly #words: WordBlocks
   /** Changed before their turn: copies of records; what is encoded one by one; blocks of both. */
   readonly #asides: Map<ClassTable, Aside> = new Map()
   readonly #asideOut = new ByteWriter()
-  #asideRecords: RecordBlocks | undefined
+  #asideWords: WordBlocks | undefined
   readonly #builders: Map<ClassTable, BlockBuilder> = new Map()
   readonly #finished: Uint8Array[] = []
   readonly #onClose: () => void
@@ -93,6 +97,7 @@ export class ManagedSnapshot implements FrozenState {
     this.#chunkBytes = options.chunkBytes
     this.#out = new ByteWriter(options.chunkBytes + chunkSlackBytes)
     this.#records = new RecordBlocks(options.maxParallelism, this.#out)
+    this.#words = new WordBlocks(options.maxParallelism, this.#out)
     for (const each of options.partitions) this.#owners.set(each.partition, each)
   }
 
@@ -152,23 +157,38 @@ export class ManagedSnapshot implements FrozenState {
   *#upserts(owner: FrozenPartition): Generator<Uint8Array> {
     const { partition } = owner
     let { generation } = partition
-    for (let word = 0; partition.frozen !== undefined && word < partition.frozen.length; word++) {
-      const bits = partition.frozen[word]!
-      if (bits === 0) continue
-      partition.frozen[word] = 0
-      partition.persisted![word]! |= this.#collect(owner, word, bits)
-      if (!this.#records.isFull) continue
-      this.#writeBlock(owner)
+    for (let word = 0; partition.frozen !== undefined && word < partition.frozen.length;) {
+      word = this.#isAllRecord(owner) ? this.#gather(owner, word) : this.#collect(owner, word)
       if (this.#out.position < this.#chunkBytes) continue
       yield this.#chunk()
       if (generation === partition.generation) continue
       // The partition has grown meanwhile: all entries, and the bits of those not written yet, are elsewhere.
       generation = partition.generation
-      word = -1
+      word = 0
+    }
+    // Changes need not look any more.
+    partition.thaw(true)
+  }
+
+  /** Writes the next block of entries that are all record; answers the word of bits to go on with. */
+  #gather(owner: FrozenPartition, word: number): number {
+    const { cell, partition } = owner
+    const { frozen, persisted } = partition
+    return this.#words.write(this.#head(owner, BlockOp.Upsert), cell.layout, partition, frozen!, persisted!, word)
+  }
+
+  /** The same for any entries. */
+  #collect(owner: FrozenPartition, from: number): number {
+    const { frozen, persisted } = owner.partition
+    let word = from
+    for (; word < frozen!.length && !this.#records.isFull; word++) {
+      const bits = frozen![word]!
+      if (bits === 0) continue
+      frozen![word] = 0
+      persisted![word]! |= this.#collectWord(owner, word, bits)
     }
     if (this.#records.count > 0) this.#writeBlock(owner)
-    // Nothing of it is awaited any more: changes need not look.
-    if (partition.mode === Mode.Frozen) partition.mode = Mode.Tracked
+    return word
   }
 
   /** The blocks written so far, without a copy: at least a chunk. */
@@ -179,7 +199,7 @@ export class ManagedSnapshot implements FrozenState {
   }
 
   /** Takes the entries of one word of bits; answers the bits that are entries. */
-  #collect({ cell, partition }: FrozenPartition, word: number, from: number): number {
+  #collectWord({ cell, partition }: FrozenPartition, word: number, from: number): number {
     const records = this.#records
     const { i32, places } = partition
     const stride = cell.layout.strideWords
@@ -213,35 +233,30 @@ export class ManagedSnapshot implements FrozenState {
 
   /** Whether words are all there is to an entry. */
   #isAllRecord({ cell, table }: FrozenPartition): boolean {
-    return (
-      table.keyClass < KeyClass.Text && cell.layout.fields !== undefined && this.#prune(cell.spec.name) === undefined
-    )
+    return canGather(cell.layout, table.keyClass) && this.#prune(cell.spec.name) === undefined
   }
 
   #putAside(owner: FrozenPartition, entry: number): void {
     const { strideWords } = owner.cell.layout
     let aside = this.#asides.get(owner.table)
     if (aside === undefined) {
-      aside = { owner, i32: new Int32Array(blockEntries * strideWords), count: 0 }
+      aside = { owner, i32: new Int32Array(asideEntries * strideWords), count: 0 }
       this.#asides.set(owner.table, aside)
     }
     const { i32 } = owner.partition
     const from = entry * strideWords
     const to = aside.count * strideWords
     for (let i = 0; i < strideWords; i++) aside.i32[to + i] = i32[from + i]!
-    if (++aside.count === blockEntries) this.#finishAside(aside)
+    if (++aside.count === asideEntries) this.#finishAside(aside)
   }
 
   #finishAside(aside: Aside): void {
     const { owner, i32, count } = aside
-    const records = (this.#asideRecords ??= new RecordBlocks(this.#maxParallelism, this.#asideOut))
-    for (let entry = 0; entry < count; entry++) records.add(entry)
-    const writer = recordWriterFor(owner.cell.layout)!
-    const copies = { i32, arena: undefined }
-    records.write(this.#head(owner, BlockOp.Upsert), copies, owner.cell.layout.strideWords, {
-      writer,
-      codec: undefined,
-    })
+    const blocks = (this.#asideWords ??= new WordBlocks(this.#maxParallelism, this.#asideOut))
+    const head = this.#head(owner, BlockOp.Upsert)
+    const all = new Int32Array((count + 31) >>> 5).fill(-1)
+    const written = new Int32Array(all.length)
+    blocks.write(head, owner.cell.layout, { i32, places: count }, all, written, 0)
     this.#finished.push(this.#asideOut.take())
     aside.count = 0
   }

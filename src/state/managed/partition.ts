@@ -339,6 +339,7 @@ export class Partition {
 
   /** The snapshot is done with this partition; `isWritten` where all of it has been written. */
   thaw(isWritten: boolean): void {
+    if (this.frozen === undefined) return
     if (isWritten) this.#zeroed = this.frozen
     this.frozen = undefined
     if (this.mode === Mode.Frozen) this.mode = this.dirty === undefined ? Mode.Untracked : Mode.Tracked

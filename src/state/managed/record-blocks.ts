@@ -1,6 +1,6 @@
 /**
- * Blocks of a snapshot made of many records at once: key groups, keys and values of a few thousand entries are written
- * one after another, without a value being made where keys are words and values have a fixed width. Not reentrant: one
+ * Blocks of a snapshot made of many records at once, whatever their keys and values are (word-blocks is faster where it
+ * can be used): key groups, keys and values of a few thousand entries are written one after another. Not reentrant: one
  * list of entries for the whole thread.
  */
 import { mix32 } from '../../data/key-groups.ts'
