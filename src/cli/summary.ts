@@ -1,5 +1,5 @@
 /** What the command line says once a job has finished: a few lines for people, one line of JSON for programs. */
-import type { JobResult, VertexReport } from '../coordinator/job-execution.ts'
+import type { JobResult, LatencyReport, VertexReport } from '../coordinator/job-execution.ts'
 import type { ErrorReport } from './error-report.ts'
 import { sourceRecords } from './progress-line.ts'
 import { bytes, count, duration } from './units.ts'
@@ -12,7 +12,7 @@ export function summaryText(result: JobResult): string {
     `${result.jobName} ${ended} in ${duration(result.netRuntimeMs)}: ${count(records)} records read${rate}`,
     ...(result.savepoint === undefined ? [] : [`  savepoint ${result.savepoint}`]),
     ...(result.restarts === undefined ? [] : [`  restarted ${result.restarts} times`]),
-    ...result.vertices.map(vertexLine),
+    ...result.vertices.flatMap((vertex) => [vertexLine(vertex), ...(vertex.latency ?? []).map(latencyLine)]),
     ...Object.entries(result.accumulators).map(([name, value]) => `  ${name} = ${value}`),
   ]
   return `${lines.join('\n')}\n`
@@ -23,6 +23,11 @@ function vertexLine(vertex: VertexReport): string {
   const delivery = vertex.delivery === undefined ? '' : ', at most once'
   const flows = `${count(vertex.recordsIn)} in, ${count(vertex.recordsOut)} out${read}${delivery}`
   return `  ${vertex.name} x${vertex.parallelism}: ${flows}`
+}
+
+function latencyLine({ source, count: markers, p50Ms, p99Ms, maxMs }: LatencyReport): string {
+  const [p50, p99, max] = [p50Ms, p99Ms, maxMs].map(duration)
+  return `    latency from ${source}: p50 ${p50}, p99 ${p99}, max ${max} (${count(markers)} markers)`
 }
 
 /** One line. `recordsRead` is what sources emitted. */

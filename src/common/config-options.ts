@@ -52,6 +52,7 @@ export interface ConfigOptions {
   readonly recoveryIgnoreUnclaimed: ConfigOption<boolean>
   readonly recoveryFallback: ConfigOption<boolean>
   readonly committerRetries: ConfigOption<number>
+  readonly latencyInterval: ConfigOption<number>
   readonly restartStrategy: ConfigOption<'none' | 'fixed-delay' | 'failure-rate' | 'exponential-delay' | undefined>
   readonly fixedDelayAttempts: ConfigOption<number>
   readonly fixedDelayDelay: ConfigOption<number>
@@ -253,6 +254,13 @@ export const configOptions: ConfigOptions = {
     10,
     'How often a failed commit is tried again before the job fails.',
     { min: 0 },
+  ),
+
+  // --- metrics ---
+  latencyInterval: durationOption(
+    'metrics.latency.interval',
+    '0 ms',
+    'How often each source subtask emits a latency marker. Every task notes how long markers were under way; the summary and the progress reports tell. 0: none.',
   ),
 
   // --- restarts ---

@@ -10,12 +10,14 @@ import type { Doors } from '../common/doors.ts'
 import { MillraceError, fromPlain } from '../common/errors.ts'
 import { isWithin } from '../common/timers.ts'
 import { layOutExchange, ringDoorbell } from '../exchange/exchange.ts'
+import { allocateLatency } from '../metrics/latency-histograms.ts'
 import { allocateMetrics } from '../metrics/shared-metrics.ts'
 import type { ExecutionGraph } from '../plan/execution-graph.ts'
 import type { JobGraph } from '../plan/job-graph.ts'
 import { describePlan } from '../plan/plan-description.ts'
 import { ControlWords, allocateControlWords } from '../runtime/control-layout.ts'
 import type { SlotCommand, SlotDeployment, SlotReport } from '../runtime/deployment.ts'
+import { sourceVertices } from '../runtime/latency-markers.ts'
 import { runSlot } from '../runtime/slot-runtime.ts'
 import type { SplitPool } from '../runtime/source-head.ts'
 import { allocateAlignment } from '../runtime/watermark-alignment.ts'
@@ -98,12 +100,16 @@ export class JobAttempt {
       }),
       metrics: allocateMetrics(graph.subtasks.length),
       alignment: allocateAlignment(graph.subtasks.length),
+      latency:
+        configuration.get(configOptions.latencyInterval) > 0
+          ? allocateLatency(graph.subtasks.length, sourceVertices(job).length)
+          : undefined,
       control: allocateControlWords(graph.slotCount),
       splitPools: start.splitPools,
       checkpointing: plan.checkpoints?.location,
       restore: start.restore?.subtasks ?? {},
     }
-    this.#tracker = new ProgressTracker(job, graph, this.#deployment.metrics)
+    this.#tracker = new ProgressTracker(job, graph, this.#deployment)
     this.#controls = this.#deployment.slots.map((slot) => new ControlWords(this.#deployment.control, slot))
     const slotOf = new Map(graph.subtasks.map((subtask) => [subtaskKey(subtask), subtask.slot]))
     this.#checkpoints = plan.checkpoints?.attempt({

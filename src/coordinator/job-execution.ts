@@ -3,6 +3,7 @@
  * `ExecuteJob`.
  */
 import type { JobControls } from './job-control.ts'
+import type { LatencySummary } from '../metrics/latency-histograms.ts'
 import type { JobDefinition, JobSettings } from '../plan/job-definition.ts'
 
 export interface JobRequest extends JobSettings {
@@ -78,6 +79,13 @@ export interface ProgressReport {
   readonly accumulators: Readonly<Record<string, number>>
 }
 
+/** Markers of one source, at one vertex. */
+export interface LatencyReport extends LatencySummary {
+  /** Operator id and name of the source. */
+  readonly sourceId: string
+  readonly source: string
+}
+
 /** One vertex, summed over its subtasks; times are averages over them. */
 export interface VertexReport {
   /** Operator id of the chain's head. */
@@ -95,6 +103,8 @@ export interface VertexReport {
   readonly busyMsPerSecond: number
   readonly idleMsPerSecond: number
   readonly backPressuredMsPerSecond: number
+  /** Where `metrics.latency.interval` is set: how long markers of each source were under way until here. */
+  readonly latency?: readonly LatencyReport[]
   /** Of a source that cannot read again what it read before a failure (a socket). */
   readonly delivery?: 'at-most-once'
   /** Of sources that know: bytes read of bytes in all. */

@@ -1,4 +1,5 @@
 /** Reads the shared metrics of a running job into reports. Thread: the coordinator's; cold. */
+import { LatencyHistograms } from '../metrics/latency-histograms.ts'
 import {
   type MetricRegistration,
   type TaskMetricName,
@@ -8,7 +9,8 @@ import {
 import type { ExecutionGraph } from '../plan/execution-graph.ts'
 import type { JobGraph, JobVertex } from '../plan/job-graph.ts'
 import { isAtMostOnce } from '../plan/plan-description.ts'
-import type { VertexReport } from './job-execution.ts'
+import { sourceVertices } from '../runtime/latency-markers.ts'
+import type { LatencyReport, VertexReport } from './job-execution.ts'
 
 interface TimeSample {
   readonly atMs: number
@@ -21,15 +23,21 @@ export class ProgressTracker {
   readonly #job: JobGraph
   readonly #graph: ExecutionGraph
   readonly #cells: Float64Array
+  readonly #latency: LatencyHistograms | undefined
   readonly #accumulators = new Map<number, Readonly<Record<string, number>>>()
   readonly #registrations: MetricRegistration[] = []
   readonly #finished = new Map<number, number>()
   readonly #samples = new Map<number, TimeSample>()
 
-  constructor(job: JobGraph, graph: ExecutionGraph, metrics: SharedArrayBuffer) {
+  constructor(
+    job: JobGraph,
+    graph: ExecutionGraph,
+    { metrics, latency }: { readonly metrics: SharedArrayBuffer; readonly latency?: SharedArrayBuffer | undefined },
+  ) {
     this.#job = job
     this.#graph = graph
     this.#cells = new Float64Array(metrics)
+    this.#latency = latency && new LatencyHistograms(latency, sourceVertices(job).length)
   }
 
   takeAccumulators(slot: number, totals: Readonly<Record<string, number>>): void {
@@ -88,9 +96,20 @@ export class ProgressTracker {
       busyMsPerSecond: perSecond(sample.busyMs - last.busyMs),
       idleMsPerSecond: perSecond(sample.idleMs - last.idleMs),
       backPressuredMsPerSecond: perSecond(sample.backPressuredMs - last.backPressuredMs),
+      ...(this.#latency !== undefined && { latency: this.#latencyOf(vertex, this.#latency) }),
       ...(isAtMostOnce(vertex.nodes[0]!) && { delivery: 'at-most-once' }),
       ...(totalBytes > 0 && { source: { doneBytes: sum('doneBytes'), totalBytes } }),
     }
+  }
+
+  #latencyOf(vertex: JobVertex, histograms: LatencyHistograms): LatencyReport[] {
+    const positions = this.#graph.subtasks.flatMap(({ vertexIndex }, position) =>
+      vertexIndex === vertex.index ? [position] : [],
+    )
+    return sourceVertices(this.#job).flatMap((source, index) => {
+      const summary = histograms.summary(positions, index)
+      return summary === undefined ? [] : [{ sourceId: source.id, source: source.nodes[0]!.name, ...summary }]
+    })
   }
 
   #sum(vertex: JobVertex, name: TaskMetricName): number {

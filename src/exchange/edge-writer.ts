@@ -2,7 +2,8 @@
  * The writing end of an edge at one subtask: all its channels behind one `emit`, which is generated per edge. Hot.
  *
  * Invariants
- * 1. Events go to every channel, in order with the records.
+ * 1. Events go to every channel, in order with the records; latency markers to one after the other, as they would
+ *    multiply otherwise.
  * 2. `isFull` is one load where the channels report their pressure (`openEdgeWriter` sees to it).
  */
 import { unreachable } from '../common/assert.ts'
@@ -40,7 +41,7 @@ export interface OvertakenOutput {
 
 export interface EdgeWriter {
   emit(value: unknown, timestampMs: number): void
-  /** To every channel. */
+  /** To every channel; a latency marker to one of them. */
   emitEvent(event: StreamEvent): void
   isFull(): boolean
   /** Hands over what is held back; true where nothing is held back any more. */
@@ -91,15 +92,18 @@ class ChannelsWriter implements EdgeWriter {
   readonly #channels: readonly ChannelWriter[]
   readonly #targetSubtasks: readonly number[]
   readonly #pressure: Pressure | undefined
+  #markers: number
 
   constructor(emit: Emit, channels: readonly ChannelWriter[], options: EdgeWriterOptions) {
     this.emit = emit
     this.#channels = channels
     this.#targetSubtasks = options.targetSubtasks ?? channels.map((_, index) => index)
     this.#pressure = options.pressure
+    this.#markers = options.subtaskIndex ?? 0
   }
 
   emitEvent(event: StreamEvent): void {
+    if (event.type === 'latency') return this.#channels[this.#markers++ % this.#channels.length]?.emitEvent(event)
     for (const channel of this.#channels) channel.emitEvent(event)
   }
 

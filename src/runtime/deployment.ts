@@ -21,6 +21,8 @@ export interface SlotDeployment {
   readonly metrics: SharedArrayBuffer
   /** How far every source subtask is, for watermark alignment; see `allocateAlignment`. */
   readonly alignment: SharedArrayBuffer
+  /** Histograms of latency markers, by subtask and source; undefined where they are off. */
+  readonly latency?: SharedArrayBuffer | undefined
   readonly control: SharedArrayBuffer
   /** By vertex index, for source vertices. */
   readonly splitPools: Readonly<Record<number, SplitPool>>

@@ -7,6 +7,7 @@ import { noTimestamp } from '../common/limits.ts'
 import type { TypeInformation } from '../data/types.ts'
 import { openEdgeWriter } from '../exchange/edge-writer.ts'
 import type { Exchange } from '../exchange/exchange.ts'
+import { LatencyHistograms } from '../metrics/latency-histograms.ts'
 import { SubtaskMetrics } from '../metrics/shared-metrics.ts'
 import { TimestampsAndWatermarksOperator } from '../operators/timestamps-and-watermarks-operator.ts'
 import type { Operator, RecordCell } from '../operators/operator.ts'
@@ -23,6 +24,7 @@ import { subtaskKey } from '../checkpoint/messages.ts'
 import type { SlotDeployment } from './deployment.ts'
 import type { EdgeOutput } from './edge-output.ts'
 import { InputGate } from './input-gate.ts'
+import { LatencyMarkers, sourceVertices } from './latency-markers.ts'
 import { OperatorHomes } from './operator-home.ts'
 import { replayInChain, restoreChannels } from './restore-channels.ts'
 import { SinkOperator } from './sink-operator.ts'
@@ -118,6 +120,7 @@ export class TaskFactory {
         [...outputs.values()],
         [...outputs.keys()].map((edge) => bufferTimeoutMs(job, edge)),
       ),
+      latency: this.#latencyOf(vertex, subtask, [...outputs.values()]),
       metrics,
       clock: doors.clock,
       mailbox,
@@ -188,6 +191,21 @@ export class TaskFactory {
     return this.#parts.deployment.executionGraph.subtasks.findIndex(
       (other) => other.vertexIndex === vertexIndex && other.subtaskIndex === subtaskIndex,
     )
+  }
+
+  #latencyOf(vertex: JobVertex, subtask: Subtask, outputs: readonly EdgeOutput[]): LatencyMarkers | undefined {
+    const { deployment, job, doors } = this.#parts
+    if (deployment.latency === undefined) return undefined
+    const sources = sourceVertices(job)
+    return new LatencyMarkers({
+      intervalMs: Configuration.of(job.configuration).get(configOptions.latencyInterval),
+      clock: doors.clock,
+      histograms: new LatencyHistograms(deployment.latency, sources.length),
+      sourceIds: sources.map(({ id }) => id),
+      position: this.#positionOf(subtask),
+      origin: sources.includes(vertex) ? { operatorId: vertex.id, subtaskIndex: subtask.subtaskIndex } : undefined,
+      outputs,
+    })
   }
 
   #alignmentOf(

@@ -23,6 +23,7 @@ import type { GateChannel, InputGate } from './input-gate.ts'
 import { StepBudget } from './step-budget.ts'
 import type { SourceHead } from './source-head.ts'
 import { attributeFailure } from './failure.ts'
+import type { LatencyMarkers } from './latency-markers.ts'
 import type { WatermarkAlignment } from './watermark-alignment.ts'
 
 /** What takes barriers on behalf of a task; absent where the job takes no checkpoints. */
@@ -49,6 +50,8 @@ export interface TaskParts {
   readonly alignment: WatermarkAlignment | undefined
   readonly outputs: readonly EdgeOutput[]
   readonly bufferTimeouts: BufferTimeouts
+  /** Absent where they are off. */
+  readonly latency?: LatencyMarkers | undefined
   readonly metrics: SubtaskMetrics
   readonly clock: Clock
   readonly mailbox: Mailbox
@@ -115,6 +118,7 @@ export class Task {
   /** Records that were in flight within what is one chain now; nothing else is done before. */
   inFlight: ChainReplay | undefined
   readonly #alignment: WatermarkAlignment | undefined
+  readonly #latency: LatencyMarkers | undefined
   readonly #clock: Clock
   readonly #mailbox: Mailbox
   #phase: Phase = 'running'
@@ -140,6 +144,7 @@ export class Task {
     this.metrics = parts.metrics
     this.homes = parts.homes
     this.#alignment = parts.alignment
+    this.#latency = parts.latency
     this.#clock = parts.clock
     this.#mailbox = parts.mailbox
     this.#drainsToMaxWatermark = parts.source !== undefined
@@ -182,7 +187,8 @@ export class Task {
   nextProcessingTimeMs(): number {
     if (this.#phase !== 'running') return Number.POSITIVE_INFINITY
     const nextMs = this.chain.nextProcessingTimeMs()
-    return this.#alignment === undefined ? nextMs : Math.min(nextMs, this.#alignment.recheckAtMs)
+    if (this.#alignment === undefined && this.#latency === undefined) return nextMs
+    return Math.min(nextMs, this.#alignment?.recheckAtMs ?? nextMs, this.#latency?.nextMs ?? nextMs)
   }
 
   /** The remaining rows of the batch at hand and their channel, for channel state. */
@@ -314,6 +320,7 @@ export class Task {
   }
 
   #readSource(source: SourceHead): Progress {
+    this.#latency?.emitDue()
     if (this.isSuspended || this.#alignment?.mustWait() === true) return Progress.Idle
     const { cells } = this.metrics
     const before = cells[taskMetric.numRecordsIn]!
@@ -373,7 +380,7 @@ export class Task {
       case 'barrier':
         return this.barriers?.takeBarrier(channel, event.barrier)
       case 'latency':
-        return
+        return this.#latency?.take(event)
       case 'endOfInput':
         return this.#endChannel(gate, channel)
     }
