@@ -13,6 +13,8 @@
  * 3. Shared files that a subsumed checkpoint leaves unreferenced are removed only when every subtask has confirmed the
  *    subsuming one, and every checkpoint triggered before that is over: then no snapshot can refer to them any more.
  * 4. Failures in a row beyond the tolerable number fail the job; savepoints do not count.
+ * 5. While a region of the job is down nothing is triggered. What was under way is given up, and does not count as a
+ *    failure; what had every acknowledgement by then is completed.
  */
 import type { Clock } from '../common/clock.ts'
 import { asMillraceError, fromPlain, MillraceError } from '../common/errors.ts'
@@ -20,9 +22,17 @@ import { failPoint } from '../common/fail-points.ts'
 import type { CheckpointBarrier } from '../exchange/stream-event.ts'
 import { CheckpointHistory, type CheckpointRecord } from './checkpoint-history.ts'
 import { type CheckpointKind, type CheckpointMetadata, filesOf, type SubtaskSnapshot } from './checkpoint-metadata.ts'
-import { assembleMetadata, type CheckpointPlan, subtaskKeyOf, subtasksOf } from './checkpoint-plan.ts'
+import {
+  assembleMetadata,
+  type CheckpointPlan,
+  claimedSplitsOf,
+  type LastCompleted,
+  subtaskKeyOf,
+  subtasksOf,
+} from './checkpoint-plan.ts'
 import type { CheckpointSettings } from './checkpoint-settings.ts'
 import type { CompletedCheckpoint } from './savepoint.ts'
+import { SharedFileGraves } from './shared-file-graves.ts'
 import type { CheckpointCommand, CheckpointReport, SubtaskAddress } from './messages.ts'
 
 /** What the coordinator needs of the store. */
@@ -74,20 +84,11 @@ interface Request {
 
 interface Pending {
   readonly barrier: CheckpointBarrier
-  readonly request: Request | undefined
+  request: Request | undefined
   readonly record: CheckpointRecord
   readonly startedMs: number
   readonly snapshots: Map<string, SubtaskSnapshot>
   stage: 'starting' | 'collecting' | 'finalizing' | 'over'
-}
-
-/** Files to be removed once nobody can refer to them. */
-interface Grave {
-  readonly files: readonly string[]
-  /** All subtasks must have confirmed this one first. */
-  readonly confirmId: number
-  /** Checkpoints that were under way then; undefined until all have confirmed. */
-  waitFor: Set<number> | undefined
 }
 
 export class CheckpointCoordinator {
@@ -99,7 +100,7 @@ export class CheckpointCoordinator {
   readonly #ended = new Set<string>()
   /** By subtask: the newest checkpoint whose commits it has confirmed. */
   readonly #confirmed = new Map<string, number>()
-  #graves: Grave[] = []
+  readonly #graves = new SharedFileGraves()
   #storeTail: Promise<void> = Promise.resolve()
   #nextPeriodicMs = Number.POSITIVE_INFINITY
   #earliestPeriodicMs = 0
@@ -109,6 +110,8 @@ export class CheckpointCoordinator {
   #terminal: { readonly id: number; readonly kind: 'final' | 'stop-drain' | 'stop-suspend' } | undefined
   /** A savepoint that stops the job is answered once everything is committed. */
   #resolveAtEnd: { readonly request: Request; readonly result: TriggerResult } | undefined
+  #lastCompleted: LastCompleted | undefined
+  /** Every subtask runs. */
   #hasStarted = false
   #hasEnded = false
   #hasFailed = false
@@ -120,11 +123,53 @@ export class CheckpointCoordinator {
     this.history = options.history ?? new CheckpointHistory()
   }
 
-  /** Every subtask runs: the interval begins. */
+  /** Every subtask runs, for the first time or again: the interval begins. */
   start(): void {
     this.#hasStarted = true
     this.#nextPeriodicMs = this.#nowMs() + this.#options.settings.intervalMs
     this.tick()
+  }
+
+  /**
+   * Some subtasks have failed: what is under way cannot be completed, and nothing begins until `start`. What was asked
+   * for is tried again then.
+   */
+  suspend(reason: string): void {
+    this.#hasStarted = false
+    const error = new MillraceError('MR_CHECKPOINT_FAILED', reason)
+    for (const pending of [...this.#pending.values()].toReversed()) {
+      if (pending.stage === 'finalizing') continue
+      if (pending.request !== undefined) this.#requests.unshift(pending.request)
+      pending.request = undefined
+      void this.#discard(pending, error)
+      this.#broadcast({ type: 'checkpointAborted', checkpointId: pending.barrier.checkpointId })
+    }
+    this.#options.changed?.()
+  }
+
+  /** While suspended: resolves once `lastCompleted` is final. */
+  async settled(): Promise<void> {
+    await this.#storeTail
+  }
+
+  /** While suspended: these subtasks start again from `lastCompleted`, or from what the execution started from. */
+  restarting(subtasks: readonly SubtaskAddress[]): void {
+    for (const subtask of subtasks) {
+      const key = subtaskKeyOf(subtask)
+      this.#ended.delete(key)
+      // Restoring commits what the checkpoint holds.
+      if (this.#lastCompleted !== undefined) this.#confirmed.set(key, this.#lastCompleted.checkpointId)
+    }
+  }
+
+  /** Of this execution; undefined before the first. */
+  get lastCompleted(): LastCompleted | undefined {
+    return this.#lastCompleted
+  }
+
+  /** The job is about to end: its last checkpoint, or a savepoint that stops it, is under way or complete. */
+  get isStopping(): boolean {
+    return this.#isStopping()
   }
 
   /** Monotonic time at which `tick` wants to be called; Infinity: only after something has happened. */
@@ -330,17 +375,15 @@ export class CheckpointCoordinator {
     const completed = await store.complete(metadata)
     failPoint('between-metadata-rename-and-commit')
     this.#failuresInRow = 0
+    this.#lastCompleted = { checkpointId, claimedSplits: claimedSplitsOf(pending.snapshots) }
     if (isTerminal(kind) || [...pending.snapshots.values()].every(({ ended }) => ended)) {
       this.#terminal = { id: checkpointId, kind: isTerminal(kind) ? kind : 'final' }
     }
     this.#over(pending, 'completed', savepoint ?? completed.path)
     this.#broadcast({ type: 'checkpointComplete', checkpointId, commit: true })
     this.#abortOlder(checkpointId)
-    const unreferenced = await store.retain()
-    if (unreferenced.length > 0) {
-      this.#graves.push({ files: unreferenced, confirmId: checkpointId, waitFor: undefined })
-      this.#tendGraves()
-    }
+    this.#graves.bury(await store.retain(), checkpointId)
+    this.#tendGraves()
   }
 
   #abortOlder(checkpointId: number): void {
@@ -393,7 +436,7 @@ export class CheckpointCoordinator {
       if (isTerminal(kind)) this.#resolveAtEnd = { request, result: { checkpointId, path } }
       else request.resolve({ checkpointId, path })
     }
-    for (const { waitFor } of this.#graves) waitFor?.delete(checkpointId)
+    this.#graves.checkpointOver(checkpointId)
     this.#tendGraves()
   }
 
@@ -413,15 +456,11 @@ export class CheckpointCoordinator {
   }
 
   #tendGraves(): void {
-    if (this.#graves.length === 0 || this.#isClosed) return
-    const confirmedId = this.#confirmedId()
-    const ripe: string[] = []
-    this.#graves = this.#graves.filter((grave) => {
-      if (grave.confirmId <= confirmedId) grave.waitFor ??= new Set(this.#pending.keys())
-      if (grave.waitFor?.size !== 0) return true
-      ripe.push(...grave.files)
-      return false
-    })
+    if (this.#isClosed) return
+    const ripe = this.#graves.takeRipe(
+      () => this.#confirmedId(),
+      () => this.#pending.keys(),
+    )
     if (ripe.length > 0) void this.#withStore(() => this.#options.store.removeShared(ripe)).catch(() => undefined)
   }
 

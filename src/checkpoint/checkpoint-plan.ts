@@ -145,3 +145,19 @@ function withoutClaims(snapshot: OperatorSnapshot | undefined): OperatorSnapshot
   delete rest.claimedSplits
   return rest
 }
+
+/** What a region starts again from: the newest checkpoint that its sinks may commit. */
+export interface LastCompleted {
+  readonly checkpointId: number
+  /** Indices of the splits that each source subtask had claimed, by `vertexIndex:subtaskIndex`. */
+  readonly claimedSplits: ReadonlyMap<string, readonly number[]>
+}
+
+/** By `vertexIndex:subtaskIndex`. */
+export function claimedSplitsOf(snapshots: ReadonlyMap<string, SubtaskSnapshot>): Map<string, readonly number[]> {
+  const claimed = [...snapshots].map(([key, { operators }]) => {
+    const ofSubtask = Object.values(operators).flatMap((operator) => operator.claimedSplits ?? [])
+    return [key, ofSubtask] as const
+  })
+  return new Map(claimed.filter(([, indices]) => indices.length > 0))
+}

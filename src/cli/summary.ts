@@ -1,8 +1,11 @@
 /** What the command line says once a job has finished: a few lines for people, one line of JSON for programs. */
-import type { JobResult, LatencyReport, VertexReport } from '../coordinator/job-execution.ts'
+import type { JobResult, LatencyReport, RestartReport, VertexReport } from '../coordinator/job-execution.ts'
 import type { ErrorReport } from './error-report.ts'
 import { sourceRecords } from './progress-line.ts'
 import { bytes, count, duration } from './units.ts'
+
+const restartsShown = 5
+const tasksShown = 4
 
 export function summaryText(result: JobResult): string {
   const records = sourceRecords(result)
@@ -11,11 +14,26 @@ export function summaryText(result: JobResult): string {
   const lines = [
     `${result.jobName} ${ended} in ${duration(result.netRuntimeMs)}: ${count(records)} records read${rate}`,
     ...(result.savepoint === undefined ? [] : [`  savepoint ${result.savepoint}`]),
-    ...(result.restarts === undefined ? [] : [`  restarted ${result.restarts} times`]),
+    ...(result.restarts === undefined ? [] : restartLines(result.restarts, result.restartLog ?? [])),
     ...result.vertices.flatMap((vertex) => [vertexLine(vertex), ...(vertex.latency ?? []).map(latencyLine)]),
     ...Object.entries(result.accumulators).map(([name, value]) => `  ${name} = ${value}`),
   ]
   return `${lines.join('\n')}\n`
+}
+
+function restartLines(restarts: number, log: readonly RestartReport[]): string[] {
+  return [
+    `  restarted ${restarts === 1 ? 'once' : `${restarts} times`}`,
+    ...log
+      .slice(-restartsShown)
+      .map(({ code, regions, tasks }) => `    ${whatRestarted(regions, tasks)} after ${code}`),
+  ]
+}
+
+function whatRestarted(regions: readonly number[] | undefined, tasks: readonly string[] = []): string {
+  if (regions === undefined) return 'the job'
+  const shown = tasks.length <= tasksShown ? tasks.join(', ') : `${tasks.slice(0, tasksShown).join(', ')}, …`
+  return `region ${regions.join(', ')} (${shown})`
 }
 
 function vertexLine(vertex: VertexReport): string {

@@ -53,6 +53,7 @@ export interface ConfigOptions {
   readonly recoveryFallback: ConfigOption<boolean>
   readonly committerRetries: ConfigOption<number>
   readonly latencyInterval: ConfigOption<number>
+  readonly failoverStrategy: ConfigOption<'region' | 'full'>
   readonly restartStrategy: ConfigOption<'none' | 'fixed-delay' | 'failure-rate' | 'exponential-delay' | undefined>
   readonly fixedDelayAttempts: ConfigOption<number>
   readonly fixedDelayDelay: ConfigOption<number>
@@ -264,6 +265,12 @@ export const configOptions: ConfigOptions = {
   ),
 
   // --- restarts ---
+  failoverStrategy: choiceOption(
+    'jobmanager.execution.failover-strategy',
+    ['region', 'full'],
+    'region',
+    'What starts again after a failure: the subtasks that exchange records with the failed one, or the whole job.',
+  ),
   restartStrategy: choiceOption(
     'restart-strategy.type',
     ['none', 'fixed-delay', 'failure-rate', 'exponential-delay'],

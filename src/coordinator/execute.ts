@@ -13,10 +13,10 @@ import { executionGraph } from '../plan/execution-graph.ts'
 import type { JobGraph } from '../plan/job-graph.ts'
 import { isAtMostOnce } from '../plan/plan-description.ts'
 import { translate } from '../plan/translate.ts'
-import { type AttemptOutcome, JobAttempt, type JobPlan } from './job-attempt.ts'
+import { type AttemptOutcome, JobAttempt, type JobPlan, restartReport } from './job-attempt.ts'
 import { type CheckpointDoors, JobCheckpoints, type RestorePoint } from './job-checkpoints.ts'
 import { JobControl } from './job-control.ts'
-import type { ExecuteJob, JobRequest, JobResult } from './job-execution.ts'
+import type { ExecuteJob, JobRequest, JobResult, RestartReport } from './job-execution.ts'
 import { JobSinks } from './job-sinks.ts'
 import { isRestartable, restartStrategy } from './restart-strategy.ts'
 import { SlotPool } from './slot-pool.ts'
@@ -51,7 +51,18 @@ export async function executeBehind(doors: JobDoors, given: JobRequest): Promise
     const hasCheckpoints = checkpoints !== undefined
     await sinks.prepare({ isRestored: restore !== undefined, checkpointsEnabled: hasCheckpoints, fileSystem })
     pool = doors.openSlots(job, graph.slotCount, request)
-    const plan = { job, graph, jobId, request, pool, doors, checkpoints, signal: control.signal }
+    const plan = {
+      job,
+      graph,
+      jobId,
+      request,
+      pool,
+      doors,
+      checkpoints,
+      signal: control.signal,
+      strategy: restartStrategy(Configuration.of(job.configuration), hasCheckpoints, doors),
+      countRestart: (restart: RestartReport) => control.countRestart(restart),
+    }
     request.onControl?.(control, { jobId, jobName: job.jobName })
     const warnings = hasCheckpoints ? atMostOnceWarnings(job) : []
     for (const warning of warnings) (request.onWarning ?? emitWarning)(warning)
@@ -97,10 +108,9 @@ interface Beginning {
 }
 
 async function runAttempts(plan: JobPlan, control: JobControl, first: Beginning): Promise<AttemptOutcome> {
-  const { job, checkpoints, doors } = plan
-  const strategy = restartStrategy(Configuration.of(job.configuration), checkpoints !== undefined, doors)
+  const { job, checkpoints, doors, strategy } = plan
   let { restore, splits } = first
-  for (let attempt = 0; ; attempt++) {
+  for (let attempt = 0; ;) {
     const running = new JobAttempt(plan, { attempt, restore, splitPools: splitPools(job, splits) })
     control.attach(running.checkpoints)
     try {
@@ -108,11 +118,11 @@ async function runAttempts(plan: JobPlan, control: JobControl, first: Beginning)
     } catch (error) {
       control.attach(undefined)
       if (codeOf(error) === 'MR_JOB_CANCELED' || !isRestartable(error)) throw error
-      const delayMs = strategy.afterFailure()
+      const delayMs = running.isGivenUp ? undefined : strategy.afterFailure()
       if (delayMs === undefined) throw error
       running.report('RESTARTING')
       await pause(doors.timers, delayMs, plan.signal)
-      control.restarts++
+      attempt = control.countRestart(restartReport(error as Error))
       const latest = await checkpoints?.restorePoint()
       restore = latest ?? first.restore
       splits = latest === undefined ? first.splits : await enumerateSplits(job, latest.splitPools)
@@ -169,7 +179,7 @@ function resultOf(
     netRuntimeMs,
     vertices,
     accumulators,
-    ...(control.restarts > 0 && { restarts: control.restarts }),
+    ...(control.restarts > 0 && { restarts: control.restarts, restartLog: control.restartLog }),
     ...(warnings.length > 0 && { warnings }),
     ...(savepoint !== undefined && { savepoint }),
   }

@@ -7,24 +7,27 @@ import { subtaskKey } from '../checkpoint/messages.ts'
 import { configOptions } from '../common/config-options.ts'
 import { Configuration } from '../common/configuration.ts'
 import type { Doors } from '../common/doors.ts'
-import { MillraceError, fromPlain } from '../common/errors.ts'
-import { isWithin } from '../common/timers.ts'
-import { layOutExchange, ringDoorbell } from '../exchange/exchange.ts'
+import { codeOf, fromPlain, MillraceError, type PlainError } from '../common/errors.ts'
+import { minWatermark } from '../common/limits.ts'
+import { layOutExchange, resetChannels } from '../exchange/exchange.ts'
 import { allocateLatency } from '../metrics/latency-histograms.ts'
 import { allocateMetrics } from '../metrics/shared-metrics.ts'
 import type { ExecutionGraph } from '../plan/execution-graph.ts'
 import type { JobGraph } from '../plan/job-graph.ts'
 import { describePlan } from '../plan/plan-description.ts'
-import { ControlWords, allocateControlWords } from '../runtime/control-layout.ts'
-import type { SlotCommand, SlotDeployment, SlotReport } from '../runtime/deployment.ts'
+import type { PipelinedRegion } from '../plan/regions.ts'
+import { allocateControlWords } from '../runtime/control-layout.ts'
+import type { RegionStart, SlotReport, SlotSetting } from '../runtime/deployment.ts'
 import { sourceVertices } from '../runtime/latency-markers.ts'
-import { runSlot } from '../runtime/slot-runtime.ts'
-import type { SplitPool } from '../runtime/source-head.ts'
+import { claimedBy, type OwnedSplits, type SplitPool } from '../runtime/source-head.ts'
 import { allocateAlignment } from '../runtime/watermark-alignment.ts'
+import { AttemptSlots } from './attempt-slots.ts'
 import type { AttemptCheckpoints, JobCheckpoints, RestorePoint } from './job-checkpoints.ts'
-import type { JobRequest, JobStatus, VertexReport } from './job-execution.ts'
+import type { JobRequest, JobStatus, RestartReport, VertexReport } from './job-execution.ts'
 import { ProgressTracker } from './progress-tracker.ts'
-import type { RunningSlot, Slots } from './slots.ts'
+import { RegionFailover } from './region-failover.ts'
+import { isRestartable, type RestartStrategy } from './restart-strategy.ts'
+import type { Slots } from './slots.ts'
 
 /** What stays the same over the attempts of a job. */
 export interface JobPlan {
@@ -39,6 +42,9 @@ export interface JobPlan {
   readonly signal: AbortSignal
   /** Undefined where the job takes no checkpoints. */
   readonly checkpoints: JobCheckpoints | undefined
+  readonly strategy: RestartStrategy
+  /** Notes a restart; answers how many there have been, this one included. */
+  countRestart(restart: RestartReport): number
 }
 
 /** What an attempt begins with. */
@@ -61,60 +67,55 @@ const cancelReason = 'the job was cancelled'
 
 export class JobAttempt {
   readonly #plan: JobPlan
-  readonly #deployment: SlotDeployment
+  readonly #begin: AttemptStart
+  readonly #setting: SlotSetting
   readonly #tracker: ProgressTracker
-  readonly #controls: readonly ControlWords[]
+  readonly #slots: AttemptSlots
+  readonly #failover: RegionFailover
   readonly #startedMs: number
   /** When the first slot's loop began. */
   #runningMs: number | undefined
   readonly #checkpoints: AttemptCheckpoints | undefined
-  readonly #sendTo: ((command: SlotCommand) => void)[] = []
-  #runningSlots = 0
+  #status: JobStatus = 'RUNNING'
   #failure: Error | undefined
+  /** Why regions are down. */
+  #causes: Error[] = []
   #isCancelled = false
   #isSuspended = false
+  #resolveOver: () => void = () => {}
+  readonly #over: Promise<void> = new Promise((resolve) => (this.#resolveOver = resolve))
 
   constructor(plan: JobPlan, start: AttemptStart) {
-    const { job, graph, request } = plan
-    const configuration = Configuration.of(job.configuration)
+    const { job, graph, pool, doors } = plan
     this.#plan = plan
-    this.#startedMs = plan.doors.clock.monotonicMs()
-    this.#deployment = {
-      jobId: plan.jobId,
-      slots: Array.from({ length: graph.slotCount }, (_, slot) => slot),
+    this.#begin = start
+    this.#startedMs = doors.clock.monotonicMs()
+    this.#setting = slotSetting(plan, start)
+    this.#tracker = new ProgressTracker(job, graph, this.#setting)
+    this.#slots = new AttemptSlots({
+      setting: this.#setting,
+      job,
+      pool,
+      doors,
+      onReport: (report) => this.#takeReport(report),
+      onEnded: (slot, error) => this.#slotEnded(slot, error),
+    })
+    this.#failover = new RegionFailover({
+      regions: graph.regions,
+      slots: this.#slots,
+      clock: doors.clock,
+      timers: doors.timers,
       attempt: start.attempt,
-      settings: {
-        parameters: request.parameters,
-        configuration: request.configuration,
-        parallelism: request.parallelism,
-      },
-      plan: describePlan(job),
-      executionGraph: graph,
-      exchange: layOutExchange({
-        slotCount: graph.slotCount,
-        isLocal: plan.pool === undefined,
-        channels: graph.channels,
-        segmentBytes: configuration.get(configOptions.segmentBytes),
-        buffersPerChannel: configuration.get(configOptions.buffersPerChannel),
-        floatingBuffersPerGate: configuration.get(configOptions.floatingBuffersPerGate),
-      }),
-      metrics: allocateMetrics(graph.subtasks.length),
-      alignment: allocateAlignment(graph.subtasks.length),
-      latency:
-        configuration.get(configOptions.latencyInterval) > 0
-          ? allocateLatency(graph.subtasks.length, sourceVertices(job).length)
-          : undefined,
-      control: allocateControlWords(graph.slotCount),
-      splitPools: start.splitPools,
-      checkpointing: plan.checkpoints?.location,
-      restore: start.restore?.subtasks ?? {},
-    }
-    this.#tracker = new ProgressTracker(job, graph, this.#deployment)
-    this.#controls = this.#deployment.slots.map((slot) => new ControlWords(this.#deployment.control, slot))
+      onAllRunning: () => this.#allRunning(),
+      onDown: () => this.#down(),
+      prepareRestart: (regions) => this.#prepareRestart(regions),
+      escalate: (error) => this.#fail(error),
+      onIdle: () => this.#checkOver(),
+    })
     const slotOf = new Map(graph.subtasks.map((subtask) => [subtaskKey(subtask), subtask.slot]))
     this.#checkpoints = plan.checkpoints?.attempt({
       splitPools: Object.fromEntries(Object.entries(start.splitPools).map(([vertex, { splits }]) => [vertex, splits])),
-      send: (to, command) => this.#send(slotOf.get(subtaskKey(to))!, { type: 'checkpoint', to, command }),
+      send: (to, command) => this.#slots.send(slotOf.get(subtaskKey(to))!, { type: 'checkpoint', to, command }),
       fail: (error) => this.#fail(error),
       end: (kind) => this.#end(kind),
     })
@@ -127,14 +128,21 @@ export class JobAttempt {
 
   /** Resolves where every slot ended well; otherwise rejects once nothing of the attempt runs any more. */
   async run(): Promise<AttemptOutcome> {
-    const { signal } = this.#plan
+    const { signal, graph } = this.#plan
     const onAbort = (): void => this.#cancel()
     signal.addEventListener('abort', onAbort, { once: true })
     if (signal.aborted) this.#cancel()
     const stopReporting = this.#reportProgress()
+    const { attempt, restore } = this.#begin
+    const starts = graph.regions.map((region) => startOf(region, attempt, restore))
     try {
-      if (this.#plan.pool === undefined) await this.#runLocally()
-      else await this.#runInWorkers(this.#plan.pool)
+      for (const slot of this.#slots.all) {
+        this.#slots.start(
+          slot,
+          starts.filter(({ region }) => this.#slots.hostsOf(graph.regions[region]!).includes(slot)),
+        )
+      }
+      await this.#over
     } finally {
       await this.#checkpoints?.close()
       stopReporting()
@@ -151,115 +159,173 @@ export class JobAttempt {
     }
   }
 
-  async #runLocally(): Promise<void> {
-    const commands: SlotCommand[] = []
-    for (const slot of this.#deployment.slots) this.#sendTo[slot] = (command) => void commands.push(command)
-    const port = { post: (report: SlotReport) => this.#takeReport(report), receive: () => commands.shift() }
-    try {
-      await runSlot(this.#deployment, this.#plan.job, port, { doors: this.#plan.doors, mayBlock: false })
-    } catch (error) {
-      this.#fail(error as Error)
-    }
-  }
-
-  async #runInWorkers(pool: Slots): Promise<void> {
-    const configuration = Configuration.of(this.#plan.job.configuration)
-    const startTimeoutMs = configuration.get(configOptions.slotStartTimeout)
-    const cancelTimeoutMs = configuration.get(configOptions.cancellationTimeout)
-    const { timers } = this.#plan.doors
-    await Promise.all(
-      this.#deployment.slots.map(async (slot) => {
-        let markAlive = (): void => {}
-        const alive = new Promise<void>((resolve) => (markAlive = resolve))
-        const running = pool.start({ ...this.#deployment, slots: [slot] }, (report) => {
-          if (report.type === 'hello') markAlive()
-          this.#takeReport(report)
-        })
-        this.#sendTo[slot] = (command) => running.send(command)
-        const ended = running.ended.catch((error: unknown) => this.#fail(error as Error))
-        if (!(await isWithin(timers, Promise.race([alive, ended]), startTimeoutMs))) {
-          this.#fail(new MillraceError('MR_RUNTIME_TIMEOUT', `slot ${slot} did not start within ${startTimeoutMs} ms`))
-        }
-        await this.#awaitEnd(running, ended, cancelTimeoutMs)
-      }),
-    )
-  }
-
-  /** Waits for a slot; once the attempt is over for another reason, at most the cancellation time-out. */
-  async #awaitEnd(running: RunningSlot, ended: Promise<void>, cancelTimeoutMs: number): Promise<void> {
-    let isEnded = false
-    void ended.then(() => (isEnded = true))
-    await Promise.race([ended, this.#stopRequested])
-    const { timers } = this.#plan.doors
-    if (isEnded || (await isWithin(timers, ended, cancelTimeoutMs))) return
-    running.terminate()
-    await isWithin(timers, ended, cancelTimeoutMs)
-  }
-
-  #resolveStop: () => void = () => {}
-  readonly #stopRequested: Promise<void> = new Promise((resolve) => (this.#resolveStop = resolve))
+  // --- what slots report ---
 
   #takeReport(report: SlotReport): void {
     switch (report.type) {
-      case 'failed':
-        return this.#fail(fromPlain(report.error))
       case 'metric':
         return this.#tracker.takeRegistration(report.registration)
       case 'accumulators':
-        return this.#tracker.takeAccumulators(report.slot, report.totals)
+        return this.#tracker.takeAccumulators(report, report.totals)
       case 'subtaskFinished':
-        return this.#tracker.subtaskFinished(report.subtask.vertexIndex)
+        return this.#tracker.subtaskFinished(report.subtask)
       case 'checkpoint':
         return this.#checkpoints?.take(report.report)
       case 'running':
         this.#runningMs ??= this.#plan.doors.clock.monotonicMs()
-        this.#runningSlots++
-        if (this.#plan.pool === undefined || this.#runningSlots === this.#deployment.slots.length)
-          this.#checkpoints?.start()
-        return
+        return this.#failover.opened(report)
+      case 'regionFailed': {
+        if (!this.#failover.isCurrent(report)) return
+        return this.#regionsFailed([report.region], asError(report.error))
+      }
+      case 'regionStopped':
+        return this.#failover.stopped(report)
+      case 'failed':
       case 'hello':
       case 'ended':
         return
     }
   }
 
-  #send(slot: number, command: SlotCommand): void {
-    this.#sendTo[slot]?.(command)
-    // In local mode one runtime hosts all slots and looks at the words of the first.
-    const listening = this.#plan.pool === undefined ? 0 : slot
-    this.#controls[listening]!.announceCommand()
-    ringDoorbell(this.#deployment.exchange, listening)
+  #slotEnded(slot: number, error: Error | undefined): void {
+    const lost = this.#failover.regionsIn(slot)
+    this.#failover.slotEnded(slot)
+    if (error !== undefined) {
+      const hasDied = codeOf(error) === 'MR_WORKER_DIED' || codeOf(error) === 'MR_WORKER_OUT_OF_MEMORY'
+      if (hasDied) this.#regionsFailed(lost, error)
+      else this.#fail(error)
+    }
+    this.#checkOver()
   }
+
+  #checkOver(): void {
+    if (this.#slots.liveCount === 0 && !this.#failover.isActive) this.#resolveOver()
+  }
+
+  // --- regions ---
+
+  #allRunning(): void {
+    this.#causes = []
+    this.#status = 'RUNNING'
+    this.#checkpoints?.start()
+  }
+
+  /** The regions start again, or, where that cannot help, the attempt fails. */
+  #regionsFailed(regions: readonly number[], error: Error): void {
+    if (this.#isOver()) return
+    const configuration = Configuration.of(this.#plan.job.configuration)
+    const isRegional =
+      configuration.get(configOptions.failoverStrategy) === 'region' &&
+      isRestartable(error) &&
+      this.#checkpoints?.coordinator.isStopping !== true &&
+      this.#failover.canSpare(regions)
+    if (!isRegional) return this.#fail(error)
+    const delayMs = this.#plan.strategy.afterFailure()
+    if (delayMs === undefined) return this.#giveUp(error)
+    this.#causes.push(error)
+    this.#failover.fail(regions, delayMs)
+  }
+
+  #down(): void {
+    this.#checkpoints?.coordinator.suspend('a region of the job has failed and starts again')
+    this.#status = 'RESTARTING'
+    this.report('RESTARTING')
+  }
+
+  async #prepareRestart(regions: readonly PipelinedRegion[]): Promise<readonly RegionStart[]> {
+    const { checkpoints, graph } = this.#plan
+    const coordinator = this.#checkpoints?.coordinator
+    await coordinator?.settled()
+    const newest = (await checkpoints?.newest()) ?? this.#begin.restore
+    const last = coordinator?.lastCompleted
+    const expectedId = last?.checkpointId ?? this.#begin.restore?.checkpointId
+    // The other regions are beyond an older checkpoint: only together can all go back to it.
+    if (newest?.checkpointId !== expectedId || coordinator?.isStopping === true) throw this.#causes.at(-1)!
+    const subtasks = regions.flatMap((region) => region.subtasks)
+    coordinator?.restarting(subtasks)
+    this.#tracker.startAgain(subtasks)
+    const alignment = new Float64Array(this.#setting.alignment)
+    for (const [position, subtask] of graph.subtasks.entries()) {
+      if (subtasks.includes(subtask)) alignment[position] = minWatermark
+    }
+    for (const { channels } of regions) resetChannels(this.#setting.exchange, channels)
+    const attempt = this.#plan.countRestart(this.#restartOf(regions))
+    return regions.map((region) => ({
+      ...startOf(region, attempt, newest),
+      owned: this.#ownedSplits(region, last?.claimedSplits),
+    }))
+  }
+
+  #ownedSplits(
+    { subtasks }: PipelinedRegion,
+    held: ReadonlyMap<string, readonly number[]> | undefined,
+  ): Record<string, OwnedSplits> {
+    const owned: Record<string, OwnedSplits> = {}
+    for (const subtask of subtasks) {
+      const pool = this.#setting.splitPools[subtask.vertexIndex]
+      if (pool === undefined) continue
+      const key = subtaskKey(subtask)
+      const inCheckpoint = new Set(held?.get(key))
+      const claimed = claimedBy(pool, subtask.subtaskIndex)
+      owned[key] = { claimed, fresh: claimed.filter((index) => !inCheckpoint.has(index)) }
+    }
+    return owned
+  }
+
+  #restartOf(regions: readonly PipelinedRegion[]): RestartReport {
+    const { vertices } = this.#plan.job
+    const tasks = regions.flatMap((region) =>
+      region.subtasks.map(({ vertexIndex, subtaskIndex }) => `${vertices[vertexIndex]!.name}[${subtaskIndex}]`),
+    )
+    return { ...restartReport(this.#causes.at(-1)!), regions: regions.map(({ index }) => index), tasks }
+  }
+
+  // --- the end ---
 
   /** Everything is committed: ended tasks may go; suspended ones are stopped where they are. */
   #end(kind: 'final' | 'stop-drain' | 'stop-suspend'): void {
     if (kind !== 'stop-suspend') {
-      for (const slot of this.#plan.pool === undefined ? [0] : this.#deployment.slots)
-        this.#send(slot, { type: 'release' })
+      for (const slot of this.#slots.all) this.#slots.send(slot, { type: 'release' })
       return
     }
-    if (this.#isCancelled || this.#failure !== undefined) return
+    if (this.#isOver()) return
     this.#isSuspended = true
-    this.#stopSlots()
+    this.#stop()
+  }
+
+  /** No restart: the strategy has been asked already. */
+  #giveUp(error: Error): void {
+    this.#isGivenUp = true
+    this.#fail(error)
   }
 
   /** The first failure counts; what follows from stopping the others does not. */
   #fail(error: Error): void {
-    if (this.#isCancelled || this.#isSuspended || this.#failure !== undefined) return
+    if (this.#isOver()) return
     this.#failure = error
-    this.#stopSlots()
+    this.#stop()
   }
 
   #cancel(): void {
-    if (this.#isCancelled || this.#isSuspended || this.#failure !== undefined) return
+    if (this.#isOver()) return
     this.#isCancelled = true
-    this.#stopSlots()
+    this.#stop()
   }
 
-  #stopSlots(): void {
-    for (const control of this.#controls) control.requestCancel()
-    for (const slot of this.#deployment.slots) ringDoorbell(this.#deployment.exchange, slot)
-    this.#resolveStop()
+  #isOver(): boolean {
+    return this.#isCancelled || this.#isSuspended || this.#failure !== undefined
+  }
+
+  #stop(): void {
+    this.#slots.stop()
+    this.#failover.end()
+  }
+
+  #isGivenUp = false
+
+  /** The restart strategy has refused to go on. */
+  get isGivenUp(): boolean {
+    return this.#isGivenUp
   }
 
   /** Tells the request's listener where the job stands. */
@@ -278,8 +344,59 @@ export class JobAttempt {
   #reportProgress(): () => void {
     const { onProgress, progressIntervalMs = 500 } = this.#plan.request
     if (onProgress === undefined) return () => {}
-    const timer = setInterval(() => this.report('RUNNING'), progressIntervalMs)
+    const timer = setInterval(() => this.report(this.#status), progressIntervalMs)
     timer.unref()
     return () => clearInterval(timer)
   }
 }
+
+/** What all slots of an attempt share, allocated here. */
+function slotSetting(plan: JobPlan, { splitPools }: AttemptStart): SlotSetting {
+  const { job, graph, request } = plan
+  const configuration = Configuration.of(job.configuration)
+  return {
+    jobId: plan.jobId,
+    slots: Array.from({ length: graph.slotCount }, (_, slot) => slot),
+    settings: {
+      parameters: request.parameters,
+      configuration: request.configuration,
+      parallelism: request.parallelism,
+    },
+    plan: describePlan(job),
+    executionGraph: graph,
+    exchange: layOutExchange({
+      slotCount: graph.slotCount,
+      isLocal: plan.pool === undefined,
+      channels: graph.channels,
+      segmentBytes: configuration.get(configOptions.segmentBytes),
+      buffersPerChannel: configuration.get(configOptions.buffersPerChannel),
+      floatingBuffersPerGate: configuration.get(configOptions.floatingBuffersPerGate),
+    }),
+    metrics: allocateMetrics(graph.subtasks.length),
+    alignment: allocateAlignment(graph.subtasks.length),
+    latency:
+      configuration.get(configOptions.latencyInterval) > 0
+        ? allocateLatency(graph.subtasks.length, sourceVertices(job).length)
+        : undefined,
+    control: allocateControlWords(graph.slotCount),
+    splitPools,
+    checkpointing: plan.checkpoints?.location,
+  }
+}
+
+function startOf(region: PipelinedRegion, attempt: number, restore: RestorePoint | undefined): RegionStart {
+  const keys = region.subtasks.map(subtaskKey).filter((key) => restore?.subtasks[key] !== undefined)
+  return {
+    region: region.index,
+    attempt,
+    restore: Object.fromEntries(keys.map((key) => [key, restore!.subtasks[key]!])),
+    owned: {},
+  }
+}
+
+/** What a restart is noted as. */
+export function restartReport(cause: Error): RestartReport {
+  return { code: codeOf(cause) ?? 'MR_INTERNAL', message: cause.message }
+}
+
+const asError = (error: Error | PlainError): Error => (error instanceof Error ? error : fromPlain(error))

@@ -96,6 +96,11 @@ export class JobCheckpoints {
    */
   async restorePoint(): Promise<RestorePoint | undefined> {
     await this.#store.removeOrphans()
+    return await this.newest()
+  }
+
+  /** The newest checkpoint, as what subtasks start from; while others run, too. Errors as `restorePoint`. */
+  async newest(): Promise<RestorePoint | undefined> {
     const fallBackToIntact = this.#configuration.get(configOptions.recoveryFallback)
     const latest = await this.#store.latest({ fallBackToIntact, verify: fallBackToIntact ? 'full' : 'length' })
     if (latest === undefined) return undefined

@@ -2,6 +2,7 @@
 import type { CheckpointCoordinator, TriggerResult } from '../checkpoint/checkpoint-coordinator.ts'
 import { MillraceError } from '../common/errors.ts'
 import { localPath } from '../common/local-path.ts'
+import type { RestartReport } from './job-execution.ts'
 
 /** How a job is stopped with a savepoint. */
 export interface StopOptions {
@@ -20,9 +21,11 @@ export interface JobControls {
   cancel(): void
 }
 
+const restartsLogged = 20
+
 export class JobControl implements JobControls {
-  /** Restarts so far. */
-  restarts = 0
+  #restarts = 0
+  #restartLog: RestartReport[] = []
   /** The savepoint with which the job was stopped. */
   stoppedWith: string | undefined
   readonly #controller = new AbortController()
@@ -34,6 +37,22 @@ export class JobControl implements JobControls {
     this.#outer = outer
     outer?.addEventListener('abort', this.#onOuterAbort, { once: true })
     if (outer?.aborted === true) this.cancel()
+  }
+
+  /** Restarts so far, of the job or of regions. */
+  get restarts(): number {
+    return this.#restarts
+  }
+
+  /** The newest restarts, oldest first. */
+  get restartLog(): readonly RestartReport[] {
+    return this.#restartLog
+  }
+
+  /** Answers how many there have been, this one included. */
+  countRestart(restart: RestartReport): number {
+    this.#restartLog = [...this.#restartLog, restart].slice(-restartsLogged)
+    return ++this.#restarts
   }
 
   /** Aborted where the job is cancelled, from here or by its request. */

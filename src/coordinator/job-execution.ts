@@ -50,12 +50,25 @@ export interface JobResult {
   readonly vertices: readonly VertexReport[]
   /** Summed over all subtasks. */
   readonly accumulators: Readonly<Record<string, number>>
-  /** How often the job was restarted, where it was. */
+  /** How often the job, or regions of it, were started again, where they were. */
   readonly restarts?: number
   /** What the user should know, where there is something. */
   readonly warnings?: readonly string[]
+  /** The newest of these restarts, oldest first. */
+  readonly restartLog?: readonly RestartReport[]
   /** Path of the savepoint with which the job was stopped, where it was. */
   readonly savepoint?: string
+}
+
+/** A restart after a failure. */
+export interface RestartReport {
+  /** Code of the failure; MR_INTERNAL where it had none. */
+  readonly code: string
+  readonly message: string
+  /** The pipelined regions that started again while the others went on, by their index; absent: the whole job. */
+  readonly regions?: readonly number[]
+  /** Their tasks, as `name[subtask]`. */
+  readonly tasks?: readonly string[]
 }
 
 /** Flink's job states. */

@@ -6,9 +6,11 @@ import {
   metricCellsPerSubtask,
   taskMetric,
 } from '../metrics/shared-metrics.ts'
-import type { ExecutionGraph } from '../plan/execution-graph.ts'
+import { subtaskKey, type SubtaskAddress } from '../checkpoint/messages.ts'
+import type { ExecutionGraph, Subtask } from '../plan/execution-graph.ts'
 import type { JobGraph, JobVertex } from '../plan/job-graph.ts'
 import { isAtMostOnce } from '../plan/plan-description.ts'
+import type { RegionPart } from '../runtime/deployment.ts'
 import { sourceVertices } from '../runtime/latency-markers.ts'
 import type { LatencyReport, VertexReport } from './job-execution.ts'
 
@@ -24,9 +26,11 @@ export class ProgressTracker {
   readonly #graph: ExecutionGraph
   readonly #cells: Float64Array
   readonly #latency: LatencyHistograms | undefined
-  readonly #accumulators = new Map<number, Readonly<Record<string, number>>>()
-  readonly #registrations: MetricRegistration[] = []
-  readonly #finished = new Map<number, number>()
+  /** By slot and region. */
+  readonly #accumulators = new Map<string, Readonly<Record<string, number>>>()
+  /** By cell. */
+  readonly #registrations = new Map<number, MetricRegistration>()
+  readonly #finished = new Map<string, SubtaskAddress>()
   readonly #samples = new Map<number, TimeSample>()
 
   constructor(
@@ -40,16 +44,26 @@ export class ProgressTracker {
     this.#latency = latency && new LatencyHistograms(latency, sourceVertices(job).length)
   }
 
-  takeAccumulators(slot: number, totals: Readonly<Record<string, number>>): void {
-    this.#accumulators.set(slot, totals)
+  takeAccumulators({ slot, region }: RegionPart, totals: Readonly<Record<string, number>>): void {
+    this.#accumulators.set(`${slot}:${region}`, totals)
   }
 
   takeRegistration(registration: MetricRegistration): void {
-    this.#registrations.push(registration)
+    this.#registrations.set(registration.cell, registration)
   }
 
-  subtaskFinished(vertexIndex: number): void {
-    this.#finished.set(vertexIndex, (this.#finished.get(vertexIndex) ?? 0) + 1)
+  subtaskFinished(subtask: SubtaskAddress): void {
+    this.#finished.set(subtaskKey(subtask), subtask)
+  }
+
+  /** Subtasks are about to start again: their counts begin anew. Nobody may be writing them. */
+  startAgain(subtasks: readonly Subtask[]): void {
+    const again = new Set(subtasks.map(subtaskKey))
+    for (const key of again) this.#finished.delete(key)
+    this.#graph.subtasks.forEach((subtask, position) => {
+      if (!again.has(subtaskKey(subtask))) return
+      this.#cells.fill(0, position * metricCellsPerSubtask, (position + 1) * metricCellsPerSubtask)
+    })
   }
 
   accumulators(): Record<string, number> {
@@ -62,7 +76,10 @@ export class ProgressTracker {
 
   /** Named metrics with their values now. */
   namedMetrics(): readonly (MetricRegistration & { readonly value: number })[] {
-    return this.#registrations.map((registration) => ({ ...registration, value: this.#cells[registration.cell]! }))
+    return [...this.#registrations.values()].map((registration) => ({
+      ...registration,
+      value: this.#cells[registration.cell]!,
+    }))
   }
 
   vertices(nowMs: number): VertexReport[] {
@@ -88,7 +105,7 @@ export class ProgressTracker {
       name: vertex.name,
       parallelism: vertex.parallelism,
       isSource: vertex.inputs.length === 0,
-      finishedSubtasks: this.#finished.get(vertex.index) ?? 0,
+      finishedSubtasks: [...this.#finished.values()].filter(({ vertexIndex }) => vertexIndex === vertex.index).length,
       recordsIn: sum('numRecordsIn'),
       recordsOut: sum('numRecordsOut'),
       bytesIn: sum('numBytesIn'),

@@ -1,7 +1,7 @@
 /** Asks every source for its splits, in the coordinator, before the job starts. Cold. */
 import { asMillraceError } from '../common/errors.ts'
 import type { JobGraph } from '../plan/job-graph.ts'
-import type { SplitPool } from '../runtime/source-head.ts'
+import { type SplitPool, splitPool } from '../runtime/source-head.ts'
 
 /** Splits by vertex index. */
 export type Splits = Readonly<Record<number, readonly unknown[]>>
@@ -27,7 +27,7 @@ export function splitPools(job: JobGraph, splits: Splits): Readonly<Record<numbe
   const pools = Object.entries(splits).map(([index, ofVertex]) => {
     const { body } = job.vertices[Number(index)]!.nodes[0]!
     const assignment = (body.kind === 'source' ? body.source.assignment : undefined) ?? 'on-request'
-    return [index, { splits: ofVertex, assignment, next: new Int32Array(new SharedArrayBuffer(4)) }]
+    return [index, splitPool(ofVertex, assignment)]
   })
   return Object.fromEntries(pools)
 }

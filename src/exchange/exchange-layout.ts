@@ -138,11 +138,21 @@ function gateOf(channel: ChannelSpec): string {
 export function resetExchange(description: ExchangeDescription): void {
   const words = new Int32Array(description.buffer, 0, description.segments.poolStart / 4)
   words.fill(0)
-  for (const ring of description.rings) {
-    const credits = ring.control + creditsOffset
-    ring.exclusive.forEach((segment, i) => (words[credits + i] = segment))
-    Atomics.store(words, ring.control + RingWord.CreditPosition, ring.exclusive.length)
-  }
+  for (const ring of description.rings) resetRing(words, ring)
+}
+
+/** Puts some channels back into their first state: no slot may have them, or another channel of their gates, open. */
+export function resetChannels(description: ExchangeDescription, channels: readonly number[]): void {
+  const words = new Int32Array(description.buffer, 0, description.segments.poolStart / 4)
+  const ids = new Set(channels)
+  for (const ring of description.rings) if (ids.has(ring.channel.id)) resetRing(words, ring)
+}
+
+function resetRing(words: Int32Array, { control, creditCount, exclusive }: RingSpec): void {
+  const credits = control + creditsOffset
+  words.fill(0, control, credits + creditCount)
+  exclusive.forEach((segment, i) => (words[credits + i] = segment))
+  Atomics.store(words, control + RingWord.CreditPosition, exclusive.length)
 }
 
 /** Word of a ring's first descriptor, and of its credits, from the control area's start. */

@@ -14,7 +14,13 @@ import type { Pressure, RecordPort } from './record-port.ts'
 import { RingReader } from './ring-reader.ts'
 import { RingWriter } from './ring-writer.ts'
 
-export { type ChannelSpec, type ExchangeDescription, layOutExchange, resetExchange } from './exchange-layout.ts'
+export {
+  type ChannelSpec,
+  type ExchangeDescription,
+  layOutExchange,
+  resetChannels,
+  resetExchange,
+} from './exchange-layout.ts'
 
 export interface WriterOptions {
   /** Shared by the channels of an edge; default: inferred by this channel alone. */

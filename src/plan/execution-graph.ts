@@ -6,6 +6,7 @@
  */
 import { unreachable } from '../common/assert.ts'
 import type { JobEdge, JobGraph, JobVertex } from './job-graph.ts'
+import { type PipelinedRegion, pipelinedRegions } from './regions.ts'
 
 export interface Subtask {
   readonly vertexIndex: number
@@ -29,6 +30,7 @@ export interface ExecutionGraph {
   readonly subtasks: readonly Subtask[]
   /** By edge, then by source subtask, then by target subtask. */
   readonly channels: readonly ChannelDescription[]
+  readonly regions: readonly PipelinedRegion[]
 }
 
 export function executionGraph(job: JobGraph): ExecutionGraph {
@@ -56,7 +58,8 @@ export function executionGraph(job: JobGraph): ExecutionGraph {
       }
     }
   }
-  return { slotCount: Math.max(...subtasks.map((subtask) => subtask.slot)) + 1, subtasks, channels }
+  const slotCount = Math.max(...subtasks.map((subtask) => subtask.slot)) + 1
+  return { slotCount, subtasks, channels, regions: pipelinedRegions(subtasks, channels, job.edges) }
 }
 
 /** The first slot of each group, by name, in order of first use. */

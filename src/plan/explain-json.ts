@@ -1,11 +1,20 @@
 /** The plan in the JSON of Flink's `getExecutionPlan()`, which its plan visualiser reads. */
 import { isAtMostOnce, shipStrategy } from './plan-description.ts'
+import { executionGraph } from './execution-graph.ts'
 import type { StreamNode } from './stream-graph.ts'
 import type { JobGraph } from './job-graph.ts'
 import { streamNodes } from './plan-description.ts'
 
 export interface PlanJson {
   readonly nodes: readonly PlanJsonNode[]
+  /** Not in Flink's: what starts again together after a failure. */
+  readonly regions: readonly PlanJsonRegion[]
+}
+
+/** Subtasks of a pipelined region, by the id of their chain's first node. */
+export interface PlanJsonRegion {
+  readonly id: number
+  readonly subtasks: readonly { readonly node: number; readonly subtask: number }[]
 }
 
 export interface PlanJsonNode {
@@ -18,7 +27,14 @@ export interface PlanJsonNode {
 }
 
 export function explainJson(job: JobGraph): PlanJson {
-  return { nodes: streamNodes(job).map(nodeJson) }
+  const regions = executionGraph(job).regions.map(({ index, subtasks }) => ({
+    id: index,
+    subtasks: subtasks.map(({ vertexIndex, subtaskIndex }) => ({
+      node: job.vertices[vertexIndex]!.nodes[0]!.id,
+      subtask: subtaskIndex,
+    })),
+  }))
+  return { nodes: streamNodes(job).map(nodeJson), regions }
 }
 
 function nodeJson(node: StreamNode): PlanJsonNode {

@@ -1,5 +1,5 @@
 /** The three graphs as text, for people. */
-import { executionGraph } from './execution-graph.ts'
+import { executionGraph, type Subtask } from './execution-graph.ts'
 import type { JobEdge, JobGraph, JobVertex } from './job-graph.ts'
 import { isAtMostOnce, isChainEdge, shipStrategy, streamNodes } from './plan-description.ts'
 import type { StreamNode } from './stream-graph.ts'
@@ -57,15 +57,23 @@ function exchangeOf({ edge }: JobEdge): string {
 }
 
 function executionLines(job: JobGraph): string[] {
-  const { slotCount, subtasks, channels } = executionGraph(job)
+  const { slotCount, subtasks, channels, regions } = executionGraph(job)
+  const named = (hosted: readonly Subtask[]): string =>
+    hosted.map((subtask) => `${subtask.vertexIndex}[${subtask.subtaskIndex}]`).join(' ')
   const slots = Array.from({ length: slotCount }, (_, slot) => {
     const hosted = subtasks.filter((subtask) => subtask.slot === slot)
-    return `  slot ${slot}: ${hosted.map((subtask) => `${subtask.vertexIndex}[${subtask.subtaskIndex}]`).join(' ')}`
+    return `  slot ${slot}: ${named(hosted)}`
   })
   const between = channels.filter((channel) => channel.producerSlot !== channel.consumerSlot).length
   return [
     `Execution graph: ${counted(subtasks.length, 'subtask')} in ${counted(slotCount, 'slot')}, ${counted(channels.length, 'channel')} (${between} between slots)`,
     ...slots,
+    ...(regions.length === 1
+      ? ['Failover: one pipelined region, the whole job']
+      : [
+          `Failover: ${regions.length} pipelined regions`,
+          ...regions.map((region) => `  region ${region.index}: ${named(region.subtasks)}`),
+        ]),
   ]
 }
 

@@ -22,14 +22,14 @@ import type { KeyedStateBackend, SnapshotOptions } from '../state/keyed-state-ba
 import type { SnapshotSink, SnapshotSource } from '../state/snapshot-store.ts'
 import type { StateBudget } from '../state/state-budget.ts'
 import type { ChainedOperator } from './chain.ts'
-import type { SlotDeployment } from './deployment.ts'
-import type { AsyncHolds } from './slot-loop.ts'
+import type { RegionDeployment } from './deployment.ts'
+import type { AsyncHolds } from './async-holds.ts'
 import { SinkOperator } from './sink-operator.ts'
 import type { SourceHead } from './source-head.ts'
 import type { Mailbox } from './task.ts'
 
 export interface OperatorHomesParts {
-  readonly deployment: SlotDeployment
+  readonly deployment: RegionDeployment
   readonly job: JobGraph
   readonly doors: Doors
   readonly holds: AsyncHolds

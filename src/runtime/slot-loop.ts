@@ -6,6 +6,7 @@
  * 1. A wait is bounded: a lost wake-up costs `sleepMsMax`, never the job.
  * 2. The thread blocks only where no asynchronous work is under way; otherwise it waits in the event loop.
  * 3. Partial batches leave before a slot sleeps, and at the latest after the buffer time-out of their edge.
+ * 4. A task that throws is not stepped again; the others go on. What follows is decided between passes.
  */
 import type { Clock } from '../common/clock.ts'
 import { MillraceError } from '../common/errors.ts'
@@ -13,6 +14,7 @@ import { Progress } from '../common/progress.ts'
 import type { Timers } from '../common/timers.ts'
 import { taskMetric } from '../metrics/shared-metrics.ts'
 import { attributeFailure } from './failure.ts'
+import type { AsyncHolds } from './async-holds.ts'
 import type { Task } from './task.ts'
 
 /** How a slot sleeps until a peer or the coordinator rings. */
@@ -49,8 +51,11 @@ export interface SlotLoopOptions {
   readonly schedule?: SlotSchedule | undefined
   isCancelRequested(): boolean
   onTaskEnded(task: Task): void
-  /** Handles commands of the coordinator; called between passes. */
+  onTaskFailed(task: Task, error: unknown): void
+  /** Handles commands of the coordinator, and tasks that have failed; called between passes. */
   takeCommands(): void
+  /** Asked where every task is done: false where others may come. */
+  mayEnd(): boolean
 }
 
 const sleepMsMax = 100
@@ -59,74 +64,55 @@ const idlePassesBeforeSleep = 40
 const metricsIntervalMs = 50
 const localTurnIntervalMs = 8
 
-const TaskState = { Working: 0, Idle: 1, Blocked: 2, Ended: 3 } as const
+const TaskState = { Working: 0, Idle: 1, Blocked: 2, Ended: 3, Failed: 4 } as const
 
-/** Counts asynchronous work under way in a slot, and wakes its loop. */
-export class AsyncHolds {
-  #count = 0
-  #wake: (() => void) | undefined
-
-  hold(): { release(): void } {
-    this.#count++
-    let isHeld = true
-    return {
-      release: () => {
-        if (!isHeld) return
-        isHeld = false
-        this.#count--
-        this.wake()
-      },
-    }
-  }
-
-  get count(): number {
-    return this.#count
-  }
-
-  /** Ends a wait in the event loop early. */
-  wake(): void {
-    this.#wake?.()
-  }
-
-  /** Resolves when `wake` is called. */
-  nextWake(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = () => {
-        this.#wake = undefined
-        resolve()
-      }
-    })
-  }
+/** A task in the loop. */
+interface Entry {
+  readonly task: Task
+  state: number
+  /** Since when it is in that state. */
+  sinceMs: number
+  /** Taken out of the loop while a pass was under way. */
+  isRemoved: boolean
 }
 
 export class SlotLoop {
-  readonly #tasks: readonly Task[]
   readonly #holds: AsyncHolds
   readonly #options: SlotLoopOptions
-  readonly #states: Int8Array
-  readonly #sinceMs: Float64Array
+  #entries: readonly Entry[] = []
   /** Of all outputs of all tasks. */
-  readonly #bufferTimeoutMsMin: number
+  #bufferTimeoutMsMin = Number.POSITIVE_INFINITY
   #lastFlushMs = 0
   #lastTurnMs = 0
   #lastMetricsMs = 0
 
-  constructor(tasks: readonly Task[], holds: AsyncHolds, options: SlotLoopOptions) {
-    this.#tasks = tasks
+  constructor(holds: AsyncHolds, options: SlotLoopOptions) {
     this.#holds = holds
     this.#options = options
-    this.#bufferTimeoutMsMin = Math.min(
-      Number.POSITIVE_INFINITY,
-      ...tasks.map((task) => task.bufferTimeouts.shortestMs),
-    )
-    this.#states = new Int8Array(tasks.length)
-    this.#sinceMs = new Float64Array(tasks.length)
   }
 
-  /** Runs until every task is done. Throws what a task throws, and MR_JOB_CANCELED. */
+  /** Not from within a step. */
+  add(tasks: readonly Task[]): void {
+    const sinceMs = this.#options.clock.monotonicMs()
+    const added = tasks.map((task): Entry => ({ task, state: TaskState.Working, sinceMs, isRemoved: false }))
+    this.#setEntries([...this.#entries, ...added])
+  }
+
+  /** Not from within a step. */
+  remove(tasks: readonly Task[]): void {
+    for (const entry of this.#entries) if (tasks.includes(entry.task)) entry.isRemoved = true
+    this.#setEntries(this.#entries.filter(({ isRemoved }) => !isRemoved))
+  }
+
+  #setEntries(entries: readonly Entry[]): void {
+    const timeoutsMs = entries.map(({ task }) => task.bufferTimeouts.shortestMs)
+    this.#entries = entries
+    this.#bufferTimeoutMsMin = Math.min(Number.POSITIVE_INFINITY, ...timeoutsMs)
+  }
+
+  /** Runs until every task is done and no more may come. Throws MR_JOB_CANCELED. */
   async run(): Promise<void> {
     const options = this.#options
-    this.#sinceMs.fill(options.clock.monotonicMs())
     let idlePasses = 0
     for (;;) {
       const outcome = options.schedule === undefined ? this.#pass() : await this.#passBy(options.schedule)
@@ -150,43 +136,56 @@ export class SlotLoop {
 
   /** Steps every task once. */
   #pass(): Progress {
-    const tasks = this.#tasks
+    const entries = this.#entries
     let hasWorked = false
     let isAlive = false
-    for (let i = 0; i < tasks.length; i++) {
-      const progress = this.#step(i)
+    for (let i = 0; i < entries.length; i++) {
+      const progress = this.#step(entries[i]!)
       if (progress === Progress.Done) continue
       isAlive = true
       if (progress === Progress.Working) hasWorked = true
     }
-    return isAlive ? (hasWorked ? Progress.Working : Progress.Idle) : Progress.Done
+    return this.#outcome(isAlive, hasWorked)
   }
 
   async #passBy(schedule: SlotSchedule): Promise<Progress> {
+    const entries = this.#entries
     let hasWorked = false
     let isAlive = false
-    for (const i of schedule.order(this.#tasks.length)) {
+    for (const i of schedule.order(entries.length)) {
+      const entry = entries[i]!
+      let progress: Progress
       try {
         await schedule.turn()
+        progress = this.#step(entry)
       } catch (error) {
-        const { vertex, subtask } = this.#tasks[i]!
-        throw attributeFailure(error, { operator: vertex.name, subtask })
+        const { vertex, subtask } = entry.task
+        progress = this.#failed(entry, attributeFailure(error, { operator: vertex.name, subtask }))
       }
-      const progress = this.#step(i)
       if (progress === Progress.Done) continue
       isAlive = true
       if (progress === Progress.Working) hasWorked = true
     }
-    return isAlive ? (hasWorked ? Progress.Working : Progress.Idle) : Progress.Done
+    return this.#outcome(isAlive, hasWorked)
   }
 
-  #step(i: number): Progress {
-    const task = this.#tasks[i]!
-    const progress = task.step()
+  #outcome(isAlive: boolean, hasWorked: boolean): Progress {
+    if (hasWorked) return Progress.Working
+    return isAlive || !this.#options.mayEnd() ? Progress.Idle : Progress.Done
+  }
+
+  #step(entry: Entry): Progress {
+    if (entry.state === TaskState.Failed || entry.isRemoved) return Progress.Done
+    let progress: Progress
+    try {
+      progress = entry.task.step()
+    } catch (error) {
+      return this.#failed(entry, error)
+    }
     if (progress === Progress.Done) {
-      if (this.#states[i] !== TaskState.Ended) {
-        this.#changeState(i, TaskState.Ended)
-        this.#options.onTaskEnded(task)
+      if (entry.state !== TaskState.Ended) {
+        this.#changeState(entry, TaskState.Ended)
+        this.#options.onTaskEnded(entry.task)
       }
       return progress
     }
@@ -196,48 +195,72 @@ export class SlotLoop {
         : progress === Progress.Idle
           ? TaskState.Idle
           : TaskState.Blocked
-    if (state !== this.#states[i]) this.#changeState(i, state)
+    if (state !== entry.state) this.#changeState(entry, state)
     return progress
   }
 
-  #changeState(task: number, state: number): void {
-    const nowMs = this.#options.clock.monotonicMs()
-    this.#chargeTime(task, nowMs)
-    this.#states[task] = state
+  /** Answers Working: the failure is to be handled before the slot sleeps. */
+  #failed(entry: Entry, error: unknown): Progress {
+    if (entry.state === TaskState.Failed || entry.isRemoved) return Progress.Done
+    entry.state = TaskState.Failed
+    this.#options.onTaskFailed(entry.task, error)
+    return Progress.Working
   }
 
-  #chargeTime(task: number, nowMs: number): void {
-    const { cells } = this.#tasks[task]!.metrics
-    if (this.#states[task] === TaskState.Ended) return
+  #changeState(entry: Entry, state: number): void {
+    this.#chargeTime(entry, this.#options.clock.monotonicMs())
+    entry.state = state
+  }
+
+  #chargeTime(entry: Entry, nowMs: number): void {
+    const { cells } = entry.task.metrics
+    if (entry.state >= TaskState.Ended) return
     const cell =
-      this.#states[task] === TaskState.Working
+      entry.state === TaskState.Working
         ? taskMetric.busyTimeMs
-        : this.#states[task] === TaskState.Idle
+        : entry.state === TaskState.Idle
           ? taskMetric.idleTimeMs
           : taskMetric.backPressuredTimeMs
-    cells[cell]! += nowMs - this.#sinceMs[task]!
-    this.#sinceMs[task] = nowMs
+    cells[cell]! += nowMs - entry.sinceMs
+    entry.sinceMs = nowMs
   }
 
   #publishMetrics(nowMs: number): void {
     this.#lastMetricsMs = nowMs
-    for (let i = 0; i < this.#tasks.length; i++) {
-      this.#chargeTime(i, nowMs)
-      this.#tasks[i]!.publishMetrics()
-    }
+    this.#forEach((entry) => {
+      this.#chargeTime(entry, nowMs)
+      entry.task.publishMetrics()
+      return false
+    })
   }
 
   #flushAfterTimeout(nowMs: number): void {
     if (nowMs - this.#lastFlushMs < this.#bufferTimeoutMsMin) return
     this.#lastFlushMs = nowMs
-    for (const task of this.#tasks) task.bufferTimeouts.flush(nowMs)
+    this.#forEach(({ task }) => {
+      task.bufferTimeouts.flush(nowMs)
+      return false
+    })
   }
 
   #flushAll(nowMs: number): boolean {
     this.#lastFlushMs = nowMs
-    let flushed = false
-    for (const task of this.#tasks) if (task.flush()) flushed = true
-    return flushed
+    return this.#forEach(({ task }) => task.flush())
+  }
+
+  /** Every task that has not failed. Answers whether any answered true, or failed. */
+  #forEach(act: (entry: Entry) => boolean): boolean {
+    let found = false
+    for (const entry of this.#entries) {
+      if (entry.state === TaskState.Failed) continue
+      try {
+        if (act(entry)) found = true
+      } catch (error) {
+        found = true
+        this.#failed(entry, error)
+      }
+    }
+    return found
   }
 
   #isTurnDue(nowMs: number): boolean {
@@ -277,7 +300,7 @@ export class SlotLoop {
 
   #sleepTimeoutMs(): number {
     let next = Number.POSITIVE_INFINITY
-    for (const task of this.#tasks) next = Math.min(next, task.nextProcessingTimeMs())
+    for (const { task } of this.#entries) next = Math.min(next, task.nextProcessingTimeMs())
     return Math.max(0, Math.min(sleepMsMax, next - this.#options.clock.nowMs()))
   }
 }

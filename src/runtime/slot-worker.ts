@@ -5,10 +5,11 @@
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { systemDoors } from '../common/doors.ts'
 import { toPlain } from '../common/errors.ts'
+import type { JobGraph } from '../plan/job-graph.ts'
 import { loadJobModule } from '../plan/load-job-module.ts'
 import { checkSamePlan } from '../plan/plan-description.ts'
 import { translate } from '../plan/translate.ts'
-import type { SlotCommand, SlotDeployment } from './deployment.ts'
+import { cloneableReport, type SlotCommand, type SlotDeployment } from './deployment.ts'
 import { runSlot } from './slot-runtime.ts'
 
 export interface SlotAssignment {
@@ -23,16 +24,17 @@ export default async function slotWorker({ moduleUrl, deployment, port }: SlotAs
   port.postMessage({ type: 'hello', slot })
   try {
     const definition = await loadJobModule(moduleUrl)
-    const job = translate(definition.build(deployment.settings))
+    const build = (): JobGraph => translate(definition.build(deployment.settings))
+    const job = build()
     checkSamePlan(deployment.plan, job, `slot ${slot}`)
     await runSlot(
       deployment,
       job,
       {
-        post: (report) => port.postMessage(report),
+        post: (report) => port.postMessage(cloneableReport(report)),
         receive: () => receiveMessageOnPort(port)?.message as SlotCommand | undefined,
       },
-      { doors: systemDoors, mayBlock: true },
+      { doors: systemDoors, mayBlock: true, rebuild: build },
     )
     port.postMessage({ type: 'ended', slot })
   } catch (error) {

@@ -1,7 +1,13 @@
 /**
- * The head of a source task: a reader and its splits. Splits are claimed from a counter in shared memory (work
- * stealing without a round trip to the coordinator); what a subtask has claimed goes into its snapshot, so that the
- * rest is known to be unassigned. Hot per poll; thread: the slot's.
+ * The head of a source task: a reader and its splits. Splits are claimed in shared memory (work stealing without a
+ * round trip to the coordinator); what a subtask has claimed goes into its snapshot, so that the rest is known to be
+ * unassigned. Hot per poll; thread: the slot's.
+ *
+ * Invariants
+ * 1. A split's owner is written once, by compare and exchange: a subtask that dies at any moment leaves every split
+ *    either its own or free.
+ * 2. A subtask that starts again within an attempt owns what it had claimed; what its checkpoint does not hold of that
+ *    it reads from the start.
  */
 import { Progress } from '../common/progress.ts'
 import type { Source, SourceReader } from '../connectors/source.ts'
@@ -14,8 +20,28 @@ import { readerOutput } from './reader-output.ts'
 export interface SplitPool {
   readonly splits: readonly unknown[]
   readonly assignment: 'on-request' | 'all'
-  /** Int32Array[1]: index of the next split that nobody has claimed. Shared by all subtasks of the vertex. */
-  readonly next: Int32Array
+  /**
+   * Shared by all subtasks of the vertex. Int32Array[1 + splits.length]: every split before this index is claimed (a
+   * hint, so that nobody starts from the front), then the owner of each split, as its subtask + 1; 0: free.
+   */
+  readonly claims: Int32Array
+}
+
+export function splitPool(splits: readonly unknown[], assignment: SplitPool['assignment']): SplitPool {
+  return { splits, assignment, claims: new Int32Array(new SharedArrayBuffer(4 * (1 + splits.length))) }
+}
+
+/** Splits that a subtask owns already when it starts: it starts again within an attempt. */
+export interface OwnedSplits {
+  /** Indices in the pool. */
+  readonly claimed: readonly number[]
+  /** Those of them which the checkpoint that the subtask starts from does not hold. */
+  readonly fresh: readonly number[]
+}
+
+/** Indices of the splits that a subtask has claimed so far. Any thread. */
+export function claimedBy({ claims, splits }: SplitPool, subtask: number): number[] {
+  return splits.flatMap((_, index) => (Atomics.load(claims, 1 + index) === subtask + 1 ? [index] : []))
 }
 
 export interface SourceHeadParts {
@@ -25,6 +51,7 @@ export interface SourceHeadParts {
   readonly pool: SplitPool
   readonly subtask: number
   readonly parallelism: number
+  readonly owned?: OwnedSplits | undefined
 }
 
 export class SourceHead {
@@ -33,18 +60,29 @@ export class SourceHead {
   readonly watermarks: TimestampsAndWatermarksOperator<unknown> | undefined
   readonly #output: ReaderOutput<unknown>
   readonly #pool: SplitPool
+  readonly #subtask: number
   readonly #claimed: number[] = []
   #hasToldEnd = false
 
   constructor(parts: SourceHeadParts) {
-    const { source, reader, chain, pool, subtask, parallelism } = parts
+    const { source, reader, chain, pool, subtask, parallelism, owned } = parts
     this.reader = reader
     this.watermarks = watermarksOf(chain)
     this.#output = readerOutput(chain.sourceOutput, this.watermarks)
     this.#pool = pool
+    this.#subtask = subtask
+    if (owned !== undefined) {
+      this.#claimed.push(...owned.claimed)
+      this.#give(owned.fresh)
+    }
     if (source.assignment !== 'all') return
-    const mine = pool.splits.flatMap((_, index) => (index % parallelism === subtask ? [index] : []))
-    this.#give(mine)
+    if (owned === undefined) {
+      const mine = pool.splits.flatMap((_, index) =>
+        index % parallelism === subtask && this.#tryClaim(index) ? [index] : [],
+      )
+      this.#claimed.push(...mine)
+      this.#give(mine)
+    }
     this.#tellEnd()
   }
 
@@ -63,14 +101,25 @@ export class SourceHead {
 
   #claim(): void {
     if (this.#hasToldEnd) return
-    // Publishes nothing but the claim itself: the splits are each slot's own copy.
-    const index = Atomics.add(this.#pool.next, 0, 1)
-    if (index < this.#pool.splits.length) this.#give([index])
-    else this.#tellEnd()
+    const { claims, splits } = this.#pool
+    for (let index = Atomics.load(claims, 0); index < splits.length; index++) {
+      const isMine = this.#tryClaim(index)
+      Atomics.compareExchange(claims, 0, index, index + 1)
+      if (!isMine) continue
+      this.#claimed.push(index)
+      this.#give([index])
+      return
+    }
+    this.#tellEnd()
+  }
+
+  /** Publishes nothing but the claim itself: the splits are each slot's own copy. */
+  #tryClaim(index: number): boolean {
+    return Atomics.compareExchange(this.#pool.claims, 1 + index, 0, this.#subtask + 1) === 0
   }
 
   #give(indices: readonly number[]): void {
-    this.#claimed.push(...indices)
+    if (indices.length === 0) return
     this.reader.addSplits(indices.map((index) => this.#pool.splits[index]))
   }
 

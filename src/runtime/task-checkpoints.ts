@@ -21,7 +21,7 @@ import type { CheckpointBarrier } from '../exchange/stream-event.ts'
 import type { SnapshotSink } from '../state/snapshot-store.ts'
 import type { GateChannel } from './input-gate.ts'
 import type { OperatorHome } from './operator-home.ts'
-import type { AsyncHolds } from './slot-loop.ts'
+import type { AsyncHolds } from './async-holds.ts'
 import type { BarrierTaker, Task } from './task.ts'
 
 export interface TaskCheckpointsParts {
@@ -65,7 +65,7 @@ export class TaskCheckpoints implements BarrierTaker {
   #current: UnderWay | undefined
   /** Barriers up to this one are over: completed here, or aborted. */
   #passedId = 0
-  #storing = 0
+  readonly #storing = new Set<Promise<void>>()
   /** The last barrier that went out in band and shall overtake if the checkpoint is not over in time. */
   #mayOvertake: CheckpointBarrier | undefined
 
@@ -237,7 +237,7 @@ export class TaskCheckpoints implements BarrierTaker {
       const prepared = home.prepareBarrier(barrier.checkpointId)
       if (prepared === Progress.Blocked) return Progress.Blocked
     }
-    if (this.#storing > 0) {
+    if (this.#storing.size > 0) {
       this.#decline(barrier.checkpointId, new Error('the snapshot before it is still being written'))
       this.#passBarrierOn(current)
       this.#release(current)
@@ -311,15 +311,19 @@ export class TaskCheckpoints implements BarrierTaker {
     current.stage = 'stored'
     this.#passedId = current.barrier.checkpointId
     this.#current = undefined
-    this.#storing++
     const hold = holds.hold()
     const startedMs = this.#parts.clock.monotonicMs()
-    void this.#write(current, startedMs)
+    const storing = this.#write(current, startedMs)
       .catch((error: unknown) => this.#decline(current.barrier.checkpointId, error))
       .finally(() => {
-        this.#storing--
+        this.#storing.delete(storing)
         hold.release()
       })
+    this.#storing.add(storing)
+  }
+
+  async settled(): Promise<void> {
+    await Promise.all(this.#storing)
   }
 
   async #write(current: UnderWay, startedMs: number): Promise<void> {

@@ -1,8 +1,8 @@
-/** Makes the tasks of a slot from its deployment and the job graph that the slot has built. Cold. */
+/** Makes the tasks of a region in a slot from their deployment and the job graph that the slot has built. Cold. */
 import type { Doors } from '../common/doors.ts'
-import { openSnapshotSink, openSnapshotSource } from '../checkpoint/snapshot-files.ts'
 import { configOptions } from '../common/config-options.ts'
 import { Configuration } from '../common/configuration.ts'
+import { openSnapshotSink, openSnapshotSource } from '../checkpoint/snapshot-files.ts'
 import { noTimestamp } from '../common/limits.ts'
 import type { TypeInformation } from '../data/types.ts'
 import { openEdgeWriter } from '../exchange/edge-writer.ts'
@@ -15,20 +15,20 @@ import { bufferTimeoutMs } from '../plan/buffer-timeout.ts'
 import type { ChannelDescription, Subtask } from '../plan/execution-graph.ts'
 import type { JobEdge, JobGraph, JobVertex } from '../plan/job-graph.ts'
 import type { StreamEdge } from '../plan/stream-graph.ts'
-import { MemoryBudget } from '../memory/memory-budget.ts'
 import type { KeyedStateBackend } from '../state/keyed-state-backend.ts'
+import type { StateBudget } from '../state/state-budget.ts'
 import { AccumulatorTotals } from './accumulator-totals.ts'
 import { BufferTimeouts } from './buffer-timeouts.ts'
 import { Chain } from './chain.ts'
 import { subtaskKey } from '../checkpoint/messages.ts'
-import type { SlotDeployment } from './deployment.ts'
+import type { RegionDeployment } from './deployment.ts'
 import type { EdgeOutput } from './edge-output.ts'
 import { InputGate } from './input-gate.ts'
 import { LatencyMarkers, sourceVertices } from './latency-markers.ts'
 import { OperatorHomes } from './operator-home.ts'
 import { replayInChain, restoreChannels } from './restore-channels.ts'
 import { SinkOperator } from './sink-operator.ts'
-import type { AsyncHolds } from './slot-loop.ts'
+import type { AsyncHolds } from './async-holds.ts'
 import type { SlotPort } from './slot-runtime.ts'
 import { SourceHead } from './source-head.ts'
 import { SplitAlignment } from './split-alignment.ts'
@@ -37,12 +37,14 @@ import { TaskCheckpoints } from './task-checkpoints.ts'
 import { alignmentMembers, alignmentParamsOf, WatermarkAlignment } from './watermark-alignment.ts'
 
 export interface TaskFactoryParts {
-  readonly deployment: SlotDeployment
+  readonly deployment: RegionDeployment
   readonly job: JobGraph
   readonly port: SlotPort
   readonly exchange: Exchange
   readonly holds: AsyncHolds
   readonly doors: Doors
+  /** Shared by all keyed state of the slot. */
+  readonly stateBudget: StateBudget
 }
 
 export interface CreatedTask {
@@ -54,21 +56,15 @@ export interface CreatedTask {
 export class TaskFactory {
   readonly #parts: TaskFactoryParts
   readonly #accumulators = new AccumulatorTotals()
-  readonly #stateBudget: MemoryBudget
 
   constructor(parts: TaskFactoryParts) {
-    const { deployment, job } = parts
     this.#parts = parts
-    // Managed memory is the process's; each slot has its even share.
-    const share = deployment.slots.length / deployment.executionGraph.slotCount
-    const managedBytes = Configuration.of(job.configuration).get(configOptions.managedMemory)
-    this.#stateBudget = new MemoryBudget('managed memory of the slot', managedBytes * share)
   }
 
-  /** The subtasks that this slot hosts. */
+  /** The subtasks of the region that this slot hosts. */
   subtasks(): readonly Subtask[] {
-    const { deployment } = this.#parts
-    return deployment.executionGraph.subtasks.filter(({ slot }) => deployment.slots.includes(slot))
+    const { executionGraph, region, slots } = this.#parts.deployment
+    return executionGraph.regions[region]!.subtasks.filter(({ slot }) => slots.includes(slot))
   }
 
   create(subtask: Subtask): CreatedTask {
@@ -98,7 +94,6 @@ export class TaskFactory {
       metrics,
       mailbox,
       accumulators: this.#accumulators,
-      stateBudget: this.#stateBudget,
     })
     const keyedStates = new Map<number, KeyedStateBackend>()
     for (const node of vertex.nodes) {
@@ -152,10 +147,9 @@ export class TaskFactory {
     return { task, open }
   }
 
-  /** Sends what the slot's operators have added to accumulators so far. */
-  postAccumulators(): void {
-    const { port, deployment } = this.#parts
-    port.post({ type: 'accumulators', slot: deployment.slots[0]!, totals: this.#accumulators.toPlain() })
+  /** What the operators have added to accumulators so far. */
+  accumulatorTotals(): Readonly<Record<string, number>> {
+    return this.#accumulators.toPlain()
   }
 
   #takeCheckpoints(task: Task, homes: OperatorHomes): void {
@@ -263,13 +257,15 @@ export class TaskFactory {
     const { body } = vertex.nodes[0]!
     if (body.kind !== 'source') return undefined
     const home = homes.ofNode(vertex.nodes[0]!)
+    const { splitPools, owned } = this.#parts.deployment
     home.source = new SourceHead({
       source: body.source,
       reader: body.source.createReader(home.context),
       chain,
-      pool: this.#parts.deployment.splitPools[vertex.index]!,
+      pool: splitPools[vertex.index]!,
       subtask,
       parallelism: vertex.parallelism,
+      owned: owned[subtaskKey({ vertexIndex: vertex.index, subtaskIndex: subtask })],
     })
     return { head: home.source }
   }

@@ -38,6 +38,8 @@ export interface BarrierTaker {
   recordBatch(channel: GateChannel, batch: BatchReader): void
   /** The task has read all its input, finished, and handed over everything. */
   ended(): void
+  /** Resolves once no snapshot is being written any more. */
+  settled(): Promise<void>
 }
 
 export interface TaskParts {

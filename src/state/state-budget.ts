@@ -18,6 +18,7 @@ const quantumBytes = 256 * 1024
 export class StateAccount {
   usedBytes = 0
   #grantedBytes = 0
+  #isClosed = false
   readonly #budget: StateBudget
 
   constructor(budget: StateBudget) {
@@ -32,6 +33,8 @@ export class StateAccount {
   }
 
   release(bytes: number): void {
+    // A snapshot that outlives its backend lets go of what `close` has given back.
+    if (this.#isClosed) return
     this.usedBytes -= bytes
     if (this.#grantedBytes - this.usedBytes > 2 * quantumBytes) {
       const spare = this.#grantedBytes - this.usedBytes - quantumBytes
@@ -42,6 +45,7 @@ export class StateAccount {
 
   /** Gives everything back. */
   close(): void {
+    this.#isClosed = true
     this.#budget.release(this.#grantedBytes)
     this.#grantedBytes = 0
     this.usedBytes = 0

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { executionGraph } from '../../src/plan/execution-graph.ts'
-import { lines, plan } from './support.ts'
+import type { StreamExecutionEnvironment } from '../../src/api/environment.ts'
+import type { JobGraph } from '../../src/plan/job-graph.ts'
+import { lines, nowhere, plan } from './support.ts'
 
 const pairs = (sources: number, targets: number, way: 'rescale' | 'rebalance'): string[] => {
   const graph = plan(
@@ -40,6 +42,30 @@ describe('the execution graph', () => {
       producerSlot: 1,
       consumerSlot: 4,
     })
+  })
+
+  it('has a region for everything that exchanges records, and for each subtask where nothing does', () => {
+    const regionsOf = (graph: JobGraph): string[] =>
+      executionGraph(graph).regions.map(({ subtasks, slots, channels }) => {
+        const names = subtasks.map(({ vertexIndex, subtaskIndex }) => `${vertexIndex}.${subtaskIndex}`)
+        return `${names.join(' ')} @${slots.join(',')} #${channels.join(',')}`
+      })
+    const keyed = (env: StreamExecutionEnvironment): void => {
+      const source = env.source(lines())
+      source.keyBy('word').sum('count').sinkTo(nowhere())
+    }
+    expect(regionsOf(plan(keyed))).toEqual(['0.0 0.1 1.0 1.1 @0,1 #0,1,2,3'])
+    expect(regionsOf(plan((env) => void env.source(lines()).sinkTo(nowhere())))).toEqual(['0.0 @0 #', '0.1 @1 #'])
+    const both = plan((env) => {
+      keyed(env)
+      env
+        .source(lines())
+        .slotSharingGroup('other')
+        .map((line) => line)
+        .startNewChain()
+        .sinkTo(nowhere())
+    })
+    expect(regionsOf(both)).toEqual(['0.0 0.1 1.0 1.1 @0,1 #0,1,2,3', '2.0 3.0 @2 #4', '2.1 3.1 @3 #5'])
   })
 
   it('connects forward pointwise, rescale in groups, everything else all to all', () => {

@@ -60,6 +60,7 @@ it('prints the three graphs as text', () => {
       slot 1: 0[1] 1[1] 4[1]
       slot 2: 2[0]
       slot 3: 2[1]
+    Failover: one pipelined region, the whole job
     "
   `)
 })
@@ -89,6 +90,7 @@ it('prints what batch mode adds', () => {
         "Execution graph: 4 subtasks in 2 slots, 4 channels (2 between slots)",
         "  slot 0: 0[0] 1[0]",
         "  slot 1: 0[1] 1[1]",
+        "Failover: one pipelined region, the whole job",
         "",
       ]
     `)
@@ -184,6 +186,49 @@ it("prints Flink's plan JSON", () => {
          "id": 3,
          "ship_strategy": "FORWARD",
          "side": "second"
+        }
+       ]
+      }
+     ],
+     "regions": [
+      {
+       "id": 0,
+       "subtasks": [
+        {
+         "node": 1,
+         "subtask": 0
+        },
+        {
+         "node": 1,
+         "subtask": 1
+        },
+        {
+         "node": 3,
+         "subtask": 0
+        },
+        {
+         "node": 3,
+         "subtask": 1
+        },
+        {
+         "node": 5,
+         "subtask": 0
+        },
+        {
+         "node": 5,
+         "subtask": 1
+        },
+        {
+         "node": 6,
+         "subtask": 0
+        },
+        {
+         "node": 7,
+         "subtask": 0
+        },
+        {
+         "node": 7,
+         "subtask": 1
         }
        ]
       }

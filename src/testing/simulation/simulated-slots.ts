@@ -9,9 +9,10 @@ import type { FileSystem } from '../../common/file-system.ts'
 import { type Prng, prng } from '../../common/prng.ts'
 import type { RunningSlot, Slots } from '../../coordinator/slots.ts'
 import type { JobDefinition } from '../../plan/job-definition.ts'
+import type { JobGraph } from '../../plan/job-graph.ts'
 import { checkSamePlan } from '../../plan/plan-description.ts'
 import { translate } from '../../plan/translate.ts'
-import type { SlotCommand, SlotDeployment, SlotReport } from '../../runtime/deployment.ts'
+import { cloneableReport, type SlotCommand, type SlotDeployment, type SlotReport } from '../../runtime/deployment.ts'
 import { runSlot } from '../../runtime/slot-runtime.ts'
 import type { Scope, World } from './world.ts'
 
@@ -116,7 +117,8 @@ class SimulatedSlot implements RunningSlot {
     const slot = this.number
     this.#post({ type: 'hello', slot })
     try {
-      const job = translate(definition.build(deployment.settings))
+      const build = (): JobGraph => translate(definition.build(deployment.settings))
+      const job = build()
       checkSamePlan(deployment.plan, job, `slot ${slot}`)
       const port = { post: (report: SlotReport) => this.#post(report), receive: () => this.#commands.shift() }
       await runSlot(deployment, job, port, {
@@ -127,6 +129,7 @@ class SimulatedSlot implements RunningSlot {
           prng: prng(world.random.nextUint32()),
         },
         mayBlock: false,
+        rebuild: build,
         schedule: {
           order: (taskCount) => shuffled(taskCount, world.random),
           turn: () => this.#turn(),
@@ -151,7 +154,7 @@ class SimulatedSlot implements RunningSlot {
 
   #post(report: SlotReport): void {
     if (this.#scope.isDead) return
-    this.#reports.push(structuredClone(report))
+    this.#reports.push(structuredClone(cloneableReport(report)))
     if (!this.#isDelivering) this.#deliver()
   }
 

@@ -2,7 +2,8 @@ import { expect, test } from 'vitest'
 import { Progress } from '../../../src/common/progress.ts'
 import { systemClock } from '../../../src/common/clock.ts'
 import { BufferTimeouts } from '../../../src/runtime/buffer-timeouts.ts'
-import { AsyncHolds, SlotLoop } from '../../../src/runtime/slot-loop.ts'
+import { AsyncHolds } from '../../../src/runtime/async-holds.ts'
+import { SlotLoop } from '../../../src/runtime/slot-loop.ts'
 import { systemTimers } from '../../../src/common/timers.ts'
 import type { Task } from '../../../src/runtime/task.ts'
 
@@ -17,7 +18,7 @@ test('A slot whose last task is released just before it would sleep ends at once
     metrics: { cells: new Float64Array(64) },
   } as unknown as Task
   let sleeps = 0
-  const loop = new SlotLoop([task], new AsyncHolds(), {
+  const loop = new SlotLoop(new AsyncHolds(), {
     clock: systemClock,
     timers: systemTimers,
     doorbell: {
@@ -31,8 +32,11 @@ test('A slot whose last task is released just before it would sleep ends at once
     mayBlock: true,
     isCancelRequested: () => false,
     onTaskEnded: () => {},
+    onTaskFailed: () => {},
     takeCommands: () => {},
+    mayEnd: () => true,
   })
+  loop.add([task])
   await loop.run()
   expect(sleeps).toBe(0)
 })

@@ -1,0 +1,60 @@
+/**
+ * Asynchronous work under way in a slot: while there is some, the slot waits in its event loop and not in its thread.
+ * Thread: the slot's; cold.
+ */
+
+/** Counts what is under way, and wakes the slot's loop. */
+export class AsyncHolds {
+  readonly #outer: AsyncHolds | undefined
+  readonly #outerHolds = new Set<{ release(): void }>()
+  #count = 0
+  #wake: (() => void) | undefined
+
+  /** `outer`: of the slot, where these are of a part that may be given up before the slot ends. */
+  constructor(outer?: AsyncHolds) {
+    this.#outer = outer
+  }
+
+  hold(): { release(): void } {
+    const outer = this.#outer?.hold()
+    if (outer !== undefined) this.#outerHolds.add(outer)
+    this.#count++
+    let isHeld = true
+    return {
+      release: () => {
+        if (!isHeld) return
+        isHeld = false
+        this.#count--
+        if (outer !== undefined) this.#outerHolds.delete(outer)
+        outer?.release()
+        this.wake()
+      },
+    }
+  }
+
+  /** The part is closed: what it still waits for holds the slot no longer. */
+  giveUp(): void {
+    for (const hold of this.#outerHolds) hold.release()
+    this.#outerHolds.clear()
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  /** Ends a wait in the event loop early. */
+  wake(): void {
+    this.#wake?.()
+    this.#outer?.wake()
+  }
+
+  /** Resolves when `wake` is called. */
+  nextWake(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = () => {
+        this.#wake = undefined
+        resolve()
+      }
+    })
+  }
+}
