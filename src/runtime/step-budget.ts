@@ -13,12 +13,13 @@ export class StepBudget {
   records: number = recordsAtFirst
 
   /**
-   * Learns from a step that took `records` in `elapsedMs`. A source gives fewer than it may where it passes some over;
+   * Learns from a step that took `records` in `elapsedMs`. A source gives fewer than it may where it passes some over (of two slots,
+   * each one half);
    * a step that was mostly idle says nothing of a full one.
    */
   took(records: number, elapsedMs: number): void {
     if (elapsedMs > stepMsTarget) this.records = Math.max(1, Math.floor((records * stepMsTarget) / elapsedMs))
-    else if (records * 2 >= this.records && elapsedMs < stepMsTarget / 2) {
+    else if (records * 4 >= this.records && elapsedMs < stepMsTarget / 2) {
       this.records = Math.min(batchRecordsMax, this.records * 2)
     }
   }
