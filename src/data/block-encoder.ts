@@ -121,6 +121,12 @@ export abstract class BlockEncoder implements RecordSink {
     }
   }
 
+  /** Takes no row any more until `open`. */
+  close(): void {
+    this.stride = 0
+    this.count = 0
+  }
+
   /** Begins a block in private memory of its own, without a limit; `sealToBytes` ends it. */
   openPrivate(rows: number, hasTimes: boolean): void {
     const stride = alignUp(Math.max(rows, 1), 8)

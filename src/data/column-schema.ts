@@ -53,6 +53,12 @@ export function schemaFromKey(key: string): ColumnSchema {
   return { root: JSON.parse(key) as ColumnNode, key }
 }
 
+/** True where no column is text or heap: a row is a handful of numbers. */
+export function isFixedWidth(node: ColumnNode): boolean {
+  if ('fields' in node) return node.fields.every((field) => isFixedWidth(field.node))
+  return node.kind !== 'text' && node.kind !== 'bytes' && node.kind !== 'list' && node.kind !== 'generic'
+}
+
 /** Any plain value, tagged. */
 export const genericSchema: ColumnSchema = schemaOf({ kind: 'generic', absent: 0 })
 

@@ -94,7 +94,7 @@ class SlotExchange implements Exchange {
 
   writer(channel: number, options: WriterOptions = {}): RecordPort {
     const local = this.#locals.get(channel)
-    if (local !== undefined) return this.#keep(new LocalWriter(local, options.pressure))
+    if (local !== undefined) return this.#keep(new LocalWriter(local, options))
     const ring = this.#ring(channel)
     const { segments } = this.#description
     return this.#keep(

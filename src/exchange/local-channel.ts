@@ -1,5 +1,7 @@
 /**
- * A channel within a slot: batches of values by reference, no encoding. Both ends are used by one thread in turns.
+ * A channel within a slot. Both ends are used by one thread in turns. Records that are a handful of numbers lie in columns
+ * as they do between slots: a consumer of both sees one class of batches, and no object waits for the garbage collector.
+ * All others go by reference. Measured with the others of the edge between two slots (bench/auctions, parallelism 2).
  *
  * Invariants
  * 1. At most `queuedBatchesMax` batches are queued, but for what a writer adds while it is full (see channel.ts).
@@ -7,50 +9,19 @@
  * 3. Positions count elements; an announced barrier lies before the element at its position.
  */
 import { assert } from '../common/assert.ts'
+import { noTimestamp } from '../common/limits.ts'
 import { type RecordSink, Written } from '../data/block-encoder.ts'
-import { readSavedBatch, saveRecords } from '../data/saved-batch.ts'
+import { type ColumnSchema, isFixedWidth } from '../data/column-schema.ts'
+import { readSavedBatch } from '../data/saved-batch.ts'
 import { type BatchReader, type ChannelReader, type ChannelWriterStats, Polled } from './channel.ts'
+import { EdgeSchema } from './edge-schema.ts'
+import { ColumnBatch, type LocalBatch, ReferenceBatch } from './local-batch.ts'
 import { noBlock, type Pressure, type RecordPort } from './record-port.ts'
 import type { CheckpointBarrier, StreamEvent } from './stream-event.ts'
 
-const batchRecords = 1_024
 const queuedBatchesMax = 4
-/** Shape of batches by reference; generated ones count from 16. */
-const localShape = 1
-
-/** Values and event times side by side: what the writer fills and the reader hands out. */
-class LocalBatch implements RecordSink, BatchReader {
-  readonly shape: number = localShape
-  count = 0
-  readonly values: unknown[] = []
-  readonly #timestampsMs = new Float64Array(batchRecords)
-
-  write(value: unknown, timestampMs: number): number {
-    const index = this.count
-    if (index === batchRecords) return Written.Full
-    this.values[index] = value
-    this.#timestampsMs[index] = timestampMs
-    this.count = index + 1
-    return Written.Wrote
-  }
-
-  read(index: number): unknown {
-    return this.values[index]
-  }
-
-  timestampMs(index: number): number {
-    return this.#timestampsMs[index]!
-  }
-
-  toBytes(): Uint8Array {
-    return saveRecords(this.values.slice(0, this.count), this.#timestampsMs)
-  }
-
-  clear(): void {
-    this.values.fill(undefined, 0, this.count)
-    this.count = 0
-  }
-}
+/** Records of another shape than the schema's, after which a channel gives columns up. */
+const surprisesMax = 16
 
 type Element = LocalBatch | StreamEvent
 
@@ -65,8 +36,13 @@ export class LocalChannel {
   announced: { readonly barrier: CheckpointBarrier; readonly position: number } | undefined
   readonly #spare: LocalBatch[] = []
 
-  newBatch(): LocalBatch {
-    return this.#spare.pop() ?? new LocalBatch()
+  /** A batch of columns where there is a schema of fixed width, else one by reference. */
+  newBatch(schema: ColumnSchema | undefined): LocalBatch {
+    for (;;) {
+      const batch = this.#spare.pop()
+      if (batch === undefined) return schema === undefined ? new ReferenceBatch() : new ColumnBatch(schema)
+      if (batch.schemaKey === schema?.key) return batch
+    }
   }
 
   recycle(batch: LocalBatch): void {
@@ -79,25 +55,34 @@ export class LocalWriter implements RecordPort {
   block: RecordSink = noBlock
   readonly #channel: LocalChannel
   readonly #pressure: Pressure
+  /** Known at once where the type is declared, else from what the edge's channels between slots find out. */
+  readonly #schema: EdgeSchema
+  #schemaVersion = -1
+  /** Of the next batch; undefined: by reference. */
+  #columns: ColumnSchema | undefined
+  #surprises = 0
   #open: LocalBatch | undefined
   #isFull = false
   #isClosed = false
 
-  constructor(channel: LocalChannel, pressure: Pressure = { fullChannels: 0 }) {
+  constructor(channel: LocalChannel, options: { readonly schema?: EdgeSchema; readonly pressure?: Pressure } = {}) {
     this.#channel = channel
-    this.#pressure = pressure
+    this.#pressure = options.pressure ?? { fullChannels: 0 }
+    this.#schema = options.schema ?? new EdgeSchema()
   }
 
   write(value: unknown, timestampMs: number): void {
-    if (this.block.write(value, timestampMs) !== Written.Wrote) this.writeSlow(value, timestampMs)
+    const answer = this.block.write(value, timestampMs)
+    if (answer !== Written.Wrote) this.writeSlow(value, timestampMs, answer)
   }
 
-  writeSlow(value: unknown, timestampMs: number): void {
+  writeSlow(value: unknown, timestampMs: number, refusal: number): void {
     if (this.#isClosed || this.#channel.isReaderClosed) return
     this.#handOver()
-    this.#open = this.#channel.newBatch()
-    this.block = this.#open
-    this.#open.write(value, timestampMs)
+    const columns = refusal === Written.Mismatch ? this.#afterMismatch() : this.#nextColumns()
+    if (this.#openBatch(columns, value, timestampMs)) return
+    this.#afterMismatch()
+    this.#openBatch(undefined, value, timestampMs)
   }
 
   emitEvent(event: StreamEvent): void {
@@ -152,18 +137,42 @@ export class LocalWriter implements RecordPort {
 
   close(): void {
     this.#isClosed = true
+    this.#open?.seal()
     this.#open = undefined
-    this.block = noBlock
     this.#setFull(false)
+  }
+
+  /** Opens a batch with its first record; false where the record is not of the schema's shape. */
+  #openBatch(columns: ColumnSchema | undefined, value: unknown, timestampMs: number): boolean {
+    const batch = this.#channel.newBatch(columns)
+    batch.open(timestampMs !== noTimestamp)
+    if (batch.sink.write(value, timestampMs) !== Written.Wrote) return false
+    this.#open = batch
+    this.block = batch.sink
+    return true
+  }
+
+  #nextColumns(): ColumnSchema | undefined {
+    const { current, version } = this.#schema
+    if (version !== this.#schemaVersion && current !== undefined) {
+      this.#schemaVersion = version
+      this.#columns = isFixedWidth(current.root) ? current : undefined
+    }
+    return this.#columns
+  }
+
+  /** This batch goes by reference, and after many surprises every one until the schema has changed. */
+  #afterMismatch(): undefined {
+    if (++this.#surprises % surprisesMax === 0) this.#columns = undefined
   }
 
   #handOver(): void {
     const open = this.#open
     if (open === undefined) return
     this.#open = undefined
-    this.block = noBlock
+    open.seal()
     this.#channel.elements.push(open)
-    this.#channel.records += open.count
+    this.#channel.records += open.reader.count
     if (++this.#channel.batches >= queuedBatchesMax) this.#setFull(true)
   }
 
@@ -175,7 +184,7 @@ export class LocalWriter implements RecordPort {
 }
 
 export class LocalReader implements ChannelReader {
-  batch: BatchReader = new LocalBatch()
+  batch: BatchReader = new ReferenceBatch()
   event: StreamEvent = { type: 'endOfInput' }
   readonly #channel: LocalChannel
   #restored: Uint8Array[] = []
@@ -207,7 +216,8 @@ export class LocalReader implements ChannelReader {
         return Polled.Event
       }
       channel.batches--
-      this.batch = this.#used = element
+      this.#used = element
+      this.batch = element.reader
       return Polled.Batch
     }
   }

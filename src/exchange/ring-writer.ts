@@ -299,15 +299,22 @@ export class RingWriter implements RecordPort {
   #publishBlock(): boolean {
     const open = this.#open!
     const { key } = open.layout.schema
-    this.#open = undefined
-    this.block = noBlock
-    if (open.count === 0) return true
+    const { count } = open
+    if (count === 0) {
+      this.#abandonBlock()
+      return true
+    }
     const bytes = open.seal()
-    if (bytes < 0) return this.#startLarge(saveBlock(key, open.sealToBytes()), open.count)
+    if (bytes < 0) {
+      const saved = saveBlock(key, open.sealToBytes())
+      this.#abandonBlock()
+      return this.#startLarge(saved, count)
+    }
+    this.#abandonBlock()
     const end = this.#offset + bytes
     const releases = this.#segments.segmentBytes - end < this.#segments.segmentBytes * worthKeeping
     const number = this.#schemaNumbers.get(key)!
-    this.#count(open.count, bytes, key === genericSchema.key)
+    this.#count(count, bytes, key === genericSchema.key)
     this.#descriptors.publish(DescriptorKind.Batch, this.#segment, this.#offset, bytes, number, releases)
     this.#offset = end
     if (releases) this.#segment = -1
@@ -315,9 +322,10 @@ export class RingWriter implements RecordPort {
     return true
   }
 
+  /** `block` stays what it is, closed: the loops that write see one class of blocks. */
   #abandonBlock(): void {
+    this.#open?.close()
     this.#open = undefined
-    this.block = noBlock
   }
 
   /** Gives the segment's rest up. A descriptor is free (checked by the caller). */
