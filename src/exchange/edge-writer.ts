@@ -183,7 +183,7 @@ function compileEmit(partitioner: Partitioner, { channels }: PartitionerContext)
     ...Object.keys(bindings),
     `'use strict'
     ${partitioner.state ?? ''}
-    return (value, timestampMs) => {
+    return function emit(value, timestampMs) {
       ${partitioner.select}
       ${hand}
     }`,
@@ -196,7 +196,7 @@ function compileBroadcast({ channels }: PartitionerContext): Emit {
   const make = new Function(
     'channels',
     `'use strict'
-    return (value, timestampMs) => {
+    return function broadcast(value, timestampMs) {
       for (let i = 0; i < channels.length; i++) { const channel = channels[i]
         ${hand}
       }

@@ -45,6 +45,7 @@ export class ChainCode {
     const head = this.#nodes[0]!
     const body = this.#enter(head, 'v', input, scope)
     return this.#bindings(scope).make(
+      'processRows',
       `let i = from
 try {
   while (i < to) {
@@ -64,7 +65,7 @@ return i`,
   collector(node: StreamNode, sideOutputId: string | undefined): Collect {
     const scope = new CodeScope()
     const body = this.#deliver(node, 'v', sideOutputId, scope)
-    return this.#bindings(scope).make(body, ['v']) as Collect
+    return this.#bindings(scope).make('collect', body, ['v']) as Collect
   }
 
   /** What a source's `collect` and `collectAt` do: a source with a watermark strategy has an operator of its own first. */
@@ -89,7 +90,7 @@ while (i < to) {
   ${this.#breakWhereFull(scope)}
 }
 return i`
-    const loop = this.#bindings(scope).make(code, ['values', 'from', 'to']) as (
+    const loop = this.#bindings(scope).make('collectArray', code, ['values', 'from', 'to']) as (
       values: ArrayLike<unknown>,
       from: number,
       to: number,
@@ -114,7 +115,7 @@ return i`
     const cells = scope.bind('cells', this.#parts.metrics.cells)
     const body = this.#fromSource(scope)
     const code = `${before}${cells}[${taskMetric.numRecordsIn}]++\n${body}`
-    return this.#bindings(scope).make(code, parameters)
+    return this.#bindings(scope).make('collectFromSource', code, parameters)
   }
 
   /** Hands a record to a node within the chain, as its producer would. */
@@ -129,7 +130,7 @@ return i`
     const body = this.#deliver(node, 'v', undefined, scope)
     // The operator may emit amid a record whose timestamp others still need.
     const code = `const saved = record.timestampMs\nrecord.timestampMs = t\n${body}\nrecord.timestampMs = saved`
-    return this.#bindings(scope).make(code, ['v', 't']) as (value: unknown, timestampMs: number) => void
+    return this.#bindings(scope).make('collectAt', code, ['v', 't']) as (value: unknown, timestampMs: number) => void
   }
 
   /** True where any output of the chain is full; of what lies below `node` only, where it is given. */
@@ -137,6 +138,7 @@ return i`
     const scope = new CodeScope()
     const tests = this.#fullTests(scope, node)
     return this.#bindings(scope).make(
+      'isFull',
       `return ${tests.length === 0 ? 'false' : tests.join(' || ')}`,
       [],
     ) as () => boolean
@@ -212,7 +214,7 @@ else if (${items} != null) { ${this.#guarded(iterate, node, value)}}\n`
     const operator = scope.bind(`op${node.id}`, this.#parts.operators.get(node.id))
     const call = `${scope.bind('state', state)}.setCurrentKey(k); ${operator}.processElement(v)`
     const code = this.#guarded(call, node, 'v')
-    stage.process = this.#bindings(scope).make(code, ['v', 'k']) as KeyedStage['process']
+    stage.process = this.#bindings(scope).make('processStaged', code, ['v', 'k']) as KeyedStage['process']
     return stage
   }
 
@@ -295,10 +297,11 @@ class CodeScope {
     return name
   }
 
-  make(body: string, parameters: readonly string[]): unknown {
+  /** `name` is what profiles and stacks show. */
+  make(name: string, body: string, parameters: readonly string[]): unknown {
     const factory = new Function(
       ...this.#values.keys(),
-      `'use strict' // ${++piecesMade}\nreturn function (${parameters.join(', ')}) {\n${body}\n}`,
+      `'use strict' // ${++piecesMade}\nreturn function ${name}(${parameters.join(', ')}) {\n${body}\n}`,
     )
     return factory(...this.#values.values())
   }
