@@ -40,6 +40,9 @@ export type Written = (typeof Written)[keyof typeof Written]
 
 /** Anything that takes records one by one. */
 export interface RecordSink {
+  /** Rows that it holds, and how many it has room for. */
+  readonly count: number
+  readonly stride: number
   /** A `Written`; a plain number so that generated code inlines well. */
   write(value: unknown, timestampMs: number): number
 }

@@ -33,19 +33,19 @@ export class ReferenceBatch implements LocalBatch, RecordSink, BatchReader {
   readonly schemaKey: undefined
   readonly shape: number = referenceShape
   count = 0
+  stride = 0
   readonly sink: RecordSink = this
   readonly reader: BatchReader = this
   readonly values: unknown[] = []
   readonly #timestampsMs = new Float64Array(batchRecords)
-  #rows = 0
 
   open(): void {
-    this.#rows = batchRecords
+    this.stride = batchRecords
   }
 
   write(value: unknown, timestampMs: number): number {
     const index = this.count
-    if (index >= this.#rows) return Written.Full
+    if (index >= this.stride) return Written.Full
     this.values[index] = value
     this.#timestampsMs[index] = timestampMs
     this.count = index + 1
@@ -53,7 +53,7 @@ export class ReferenceBatch implements LocalBatch, RecordSink, BatchReader {
   }
 
   seal(): void {
-    this.#rows = 0
+    this.stride = 0
   }
 
   read(index: number): unknown {

@@ -17,4 +17,4 @@ export interface Pressure {
 }
 
 /** The sink of a writer without an open block. */
-export const noBlock: RecordSink = { write: () => Written.Full }
+export const noBlock: RecordSink = { count: 0, stride: 0, write: () => Written.Full }
