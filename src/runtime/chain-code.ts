@@ -122,7 +122,7 @@ return i`
   entry(node: StreamNode): (value: unknown, timestampMs: number) => void {
     const scope = new CodeScope()
     const code = `record.timestampMs = t\n${this.#enter(node, 'v', 0, scope)}`
-    return this.#bindings(scope).make(code, ['v', 't']) as (value: unknown, timestampMs: number) => void
+    return this.#bindings(scope).make('enter', code, ['v', 't']) as (value: unknown, timestampMs: number) => void
   }
 
   collectorAt(node: StreamNode): (value: unknown, timestampMs: number) => void {
