@@ -14,6 +14,8 @@ import type { KeyedStateBackend } from '../state/keyed-state-backend.ts'
 
 export const stageRecords = 64
 
+const noValues: readonly unknown[] = Array.from({ length: stageRecords })
+
 /** State up to this size stays in the caches by itself. */
 const stagedStateBytesMin = 4 << 20
 
@@ -21,7 +23,8 @@ export class KeyedStage {
   /** Read by generated code before every record. */
   isOn = false
   count = 0
-  readonly values: unknown[] = Array.from({ length: stageRecords })
+  /** A young array for young records: an old one would have to be told to the garbage collector, record by record. */
+  values: unknown[] = noValues.slice()
   readonly keys: unknown[] = Array.from({ length: stageRecords }, () => 0)
   readonly timestamps: Float64Array = new Float64Array(stageRecords)
   /** Set by the chain's code: processes one record under one key. */
@@ -39,6 +42,7 @@ export class KeyedStage {
     const { count, values, keys, timestamps, process } = this
     if (count === 0) return
     this.count = 0
+    this.values = noValues.slice()
     this.#state.touchKeys!(keys, count)
     const record = this.#record
     const savedMs = record.timestampMs

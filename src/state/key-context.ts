@@ -49,12 +49,6 @@ export class KeyContext {
     return this.#keyGroup
   }
 
-  /** Whether keys with this hash (`hashKey`) belong to this subtask. */
-  ownsHash(hash: number): boolean {
-    const group = (hash >>> 0) % this.maxParallelism
-    return group >= this.keyGroupRange.first && group <= this.keyGroupRange.last
-  }
-
   checkedGroupOf(key: unknown): number {
     const group = keyGroupOf(key, this.maxParallelism)
     const { first, last } = this.keyGroupRange

@@ -11,8 +11,8 @@ import { keyAt } from './key-words.ts'
 import type { DataType } from '../../data/types.ts'
 import type { RecordField, RecordLayout } from './record-layout.ts'
 
-/** `mark`, in place: a call less to inline, so that all of a read-modify-write fits into one piece of machine code. */
-const marked = 'if (p.mode !== 0) { if (p.mode === 2) this.preserve(p, e); p.dirty[e >>> 5] |= 1 << e }'
+/** Generated code is kept short: all of a read-modify-write is to fit into what V8 inlines into the user's function. */
+const marked = 'if (p.mode !== 0) this.mark(p, e)'
 
 type Constructor = new (...args: never[]) => object
 
@@ -36,6 +36,7 @@ function refuse(type: DataType, value: unknown): never {
 function cellSource(layout: RecordLayout): string {
   const stride = layout.strideWords
   const isObject = layout.fields === undefined
+  const isSimple = !isObject && !layout.isRow
   // An object may be changed by whoever gets it, so a snapshot under way has to have it before.
   const found = `this.partition = p; this.entry = e; ${isObject ? 'if (p.mode === 2) this.preserve(p, e);' : ''} return`
   return `class extends Base {
@@ -54,12 +55,12 @@ function cellSource(layout: RecordLayout): string {
     return ${readOf(layout)}
   }
   update(value) {
-    if (value === undefined) { this.clear(); return }
+    ${isSimple ? `if (${misfit(layout.fields[0], 'value')}) { this.updateOther(value); return }` : 'if (value === undefined) { this.clear(); return }'}
     if (this.seenVersion !== this.context.version) this.seek()
     const e = this.entry
     if (e < 0) { this.insert(value); return }
     const p = this.partition
-    ${checkOf(layout, 'value')}
+    ${isSimple ? '' : checkOf(layout, 'value')}
     ${marked}
     ${writeOf(layout)}
   }
@@ -77,11 +78,10 @@ function cellSource(layout: RecordLayout): string {
     if (context.namespace !== this.seenNamespace) this.turnToNamespace()
     this.seenVersion = context.version
     const key = context.key
-    if (typeof key !== 'number') { this.seekOther(key); return }
+    if (typeof key !== 'number' || (key | 0) !== key) { this.seekOther(key); return }
     const int = key | 0
-    if (int !== key) { this.seekOther(key); return }
     const table = this.int32
-    if (table === undefined) { this.entry = -1; this.missedIn = undefined; return }
+    if (table === undefined) { this.missedAll(); return }
     const hash = mix32(int)
     const p = table.directory[(hash >>> 1) >>> table.shift]
     const i32 = p.i32
@@ -116,7 +116,7 @@ function cellSource(layout: RecordLayout): string {
     for (let i = 0; i < found; i++) {
       const { i32 } = touchedPartitions[i]
       const word = touchedWords[i]
-      seen ^= i32[word] ^ i32[(word + ${stride * 2}) | 0]
+      seen ^= i32[word]
     }
     return seen
   }
@@ -198,23 +198,44 @@ function cursorSource(layout: RecordLayout): string {
 }
 
 /**
- * A new entry where `seek` has just missed it, as long as neither growing nor splitting is due and nobody looks at the
- * key's group twice; all else is `insertAnyhow`.
+ * A new entry where `seek` has just missed it, as long as neither growing nor splitting is due and the key belongs here;
+ * all else is `insertAnyhow`. Written out (`claim`, `homeOf`, `ownsHash`), so that it is longer than what V8 inlines (460
+ * bytes of bytecode): within `update` it would make that too long for the user's function, where it is worth most.
  */
 function insertOf(layout: RecordLayout): string {
   return `insert(value) {
     const p = this.missedIn
     const e = this.missedAt
     const hash = this.missedHash
-    if (p === undefined || p.liveCount >= p.liveMax || p.liveCount >= this.partitionEntriesMax) { this.insertAnyhow(value); return }
-    if (!this.context.ownsHash(hash) || e >= p.places - 1 || e - p.homeOf(hash) >= 64) { this.insertAnyhow(value); return }
+    const context = this.context
+    const range = context.keyGroupRange
+    const keyGroup = (hash >>> 0) % context.maxParallelism
+    if (p === undefined || e >= p.places - 1) { this.insertAnyhow(value); return }
+    if (p.liveCount >= p.liveMax || p.liveCount >= this.partitionEntriesMax) { this.insertAnyhow(value); return }
+    if (keyGroup < range.first || keyGroup > range.last) { this.insertAnyhow(value); return }
+    const x = Math.imul(hash, p.multiplier)
+    const home = ((x >>> p.shiftA) + ((x >>> p.shiftB) & p.maskB)) | 0
+    if (e - home >= 64) { this.insertAnyhow(value); return }
     ${checkOf(layout, 'value')}
     const base = Math.imul(e, ${layout.strideWords})
-    p.i32[base] = this.context.key | 0
+    p.i32[base] = context.key | 0
     p.i32[base + 1] = 1
-    p.claim(e)
+    p.liveCount++
     this.current.entryCount++
+    if (p.mode !== 0) {
+      const word = e >>> 5
+      const bit = 1 << (e & 31)
+      p.dirty[word] |= bit
+      p.persisted[word] &= ~bit
+      if (p.frozen !== undefined) p.frozen[word] &= ~bit
+      const { written } = p
+      for (let i = 0; i < written.length; i++) {
+        const { bits } = written[i]
+        bits[word] &= ~bit
+      }
+    }
     ${writeOf(layout)}
+    this.missedIn = undefined
     this.entry = e
     this.partition = p
   }`

@@ -252,6 +252,18 @@ export abstract class ManagedCell<V> implements LoadableCell<V>, ValueState<V> {
     }
   }
 
+  /** There is no table of int32 keys. */
+  missedAll(): void {
+    this.entry = -1
+    this.missedIn = undefined
+  }
+
+  /** Of types that are one field: the value is undefined, which clears, or of another type. */
+  updateOther(value: V): void {
+    if (value === undefined) this.clear()
+    else this.check(value)
+  }
+
   /** `seek` has found the place of an int32 key empty. */
   missed(partition: Partition, place: number, hash: number): void {
     this.entry = -1

@@ -24,6 +24,7 @@ import { mix32 } from '../../data/key-groups.ts'
 import type { NativeBuffer } from '../../memory/memory-views.ts'
 import type { StateAccount } from '../state-budget.ts'
 import { keyArenaBytes } from './key-words.ts'
+import { giveRecordBuffer, takeRecordBuffer } from './record-buffers.ts'
 import type { RecordLayout } from './record-layout.ts'
 
 /** What a change has to do besides changing. */
@@ -224,6 +225,7 @@ export class Partition {
       throw error
     }
     this.#release(recordBytes(this.layout, old.places))
+    old.recycle()
     this.generation++
   }
 
@@ -345,21 +347,32 @@ export class Partition {
     if (this.mode === Mode.Frozen) this.mode = this.dirty === undefined ? Mode.Untracked : Mode.Tracked
   }
 
-  /** Gives the memory back; the content may still be read. */
+  /** Gives the memory back; only a snapshot under way may still read the content. */
   release(): void {
     this.#release(this.#chargedBytes)
+    this.recycle()
+  }
+
+  /** The records are no longer in use, unless a snapshot still has to write some. */
+  recycle(): void {
+    if (this.mode === Mode.Frozen) return
+    giveRecordBuffer(this.i32.buffer as ArrayBuffer)
+    this.i32 = none.i32
+    this.f64 = none.f64
+    this.i64 = none.i64
+    this.places = 0
   }
 
   #allocate(capacity: number, tail: number): void {
     const places = capacity + Math.min(tail, Math.max(tailMin, capacity))
     const bytes = recordBytes(this.layout, places)
     this.#charge(bytes)
-    const buffer = new ArrayBuffer(Math.ceil((places * this.layout.strideWords) / 2) * 8)
+    const buffer = takeRecordBuffer(Math.ceil((places * this.layout.strideWords) / 2) * 8)
     this.i32 = new Int32Array(buffer)
     this.f64 = new Float64Array(buffer)
     this.i64 = new BigInt64Array(buffer)
     this.capacity = capacity
-    this.liveMax = capacity * loadMax
+    this.liveMax = Math.ceil(capacity * loadMax)
     this.places = places
     this.#setHomes(capacity)
   }
