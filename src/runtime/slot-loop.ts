@@ -36,8 +36,12 @@ export interface SlotSchedule {
   order(taskCount: number): readonly number[]
   /** Resolves when the slot may go on by one step; rejects with what a step shall fail with. */
   turn(): Promise<void>
+  /** What a task's step came to, for reading a schedule. */
+  stepped(task: Task, progress: Progress): void
   /** Resolves when the bell has rung, if nothing else wakes the slot before. */
   sleep(isRung: () => boolean): Promise<void>
+  /** The longest sleep, in place of the loop's own: so long that a wake-up which does not come is noticed. */
+  readonly sleepMsMax: number
   /** True once the slot's thread is no more: nothing is closed then. */
   isDead(): boolean
 }
@@ -162,6 +166,7 @@ export class SlotLoop {
         const { vertex, subtask } = entry.task
         progress = this.#failed(entry, attributeFailure(error, { operator: vertex.name, subtask }))
       }
+      schedule.stepped(entry.task, progress)
       if (progress === Progress.Done) continue
       isAlive = true
       if (progress === Progress.Working) hasWorked = true
@@ -301,6 +306,6 @@ export class SlotLoop {
   #sleepTimeoutMs(): number {
     let next = Number.POSITIVE_INFINITY
     for (const { task } of this.#entries) next = Math.min(next, task.nextProcessingTimeMs())
-    return Math.max(0, Math.min(sleepMsMax, next - this.#options.clock.nowMs()))
+    return Math.max(0, Math.min(this.#options.schedule?.sleepMsMax ?? sleepMsMax, next - this.#options.clock.nowMs()))
   }
 }

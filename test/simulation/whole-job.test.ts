@@ -10,7 +10,7 @@ import { outputDirectory, simulatedJob, type SimulatedJobKind, simulatedJobKinds
 const count = process.env['MILLRACE_FULL'] === '1' ? 1_500 : Number(process.env['MILLRACE_SEEDS'] ?? 30)
 
 async function runSeed(kind: SimulatedJobKind, seed: number): Promise<SimulationResult> {
-  const random = prng(seed * 2_654_435_761)
+  const random = prng(seed * 2_654_435_761 + simulatedJobKinds.indexOf(kind))
   const { definition, check } = simulatedJob(kind, random.nextUint32())
   const isExact = random.nextBelow(8) > 0
   const result = await simulate(definition, {
@@ -25,6 +25,7 @@ async function runSeed(kind: SimulatedJobKind, seed: number): Promise<Simulation
     faults: { crashes: 3, slotCrashes: 2, taskFailures: 2, savepoints: 2, stops: 1, fullDisks: 1 },
     ...(process.env['MILLRACE_LOG'] === '1' && { log: (line) => console.log(line) }),
   })
+  if (process.env['MILLRACE_TIMES']) console.log(kind, seed, result.elapsedMs, result.steps)
   const story = `parallelism ${result.parallelisms.join(', ')}; ${result.faults.join('; ')}`
   const lines = await result.lines(outputDirectory)
   try {

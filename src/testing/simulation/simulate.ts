@@ -9,14 +9,14 @@ import { configOptions } from '../../common/config-options.ts'
 import type { ProcessTable } from '../../checkpoint/job-directory-lock.ts'
 import { codeOf, MillraceError } from '../../common/errors.ts'
 import { armFailPoint } from '../../common/fail-points.ts'
-import { type ParameterValues, parametersOf } from '../../common/parameters.ts'
+import { type ParameterData, type ParameterValues, parametersOf } from '../../common/parameters.ts'
 import { type Prng, prng } from '../../common/prng.ts'
 import { sleep } from '../../common/timers.ts'
 import { executeBehind, type JobDoors } from '../../coordinator/execute.ts'
 import type { JobControls } from '../../coordinator/job-control.ts'
 import type { JobRequest, JobResult } from '../../coordinator/job-execution.ts'
 import type { JobDefinition } from '../../plan/job-definition.ts'
-import type { JobGraph } from '../../plan/job-graph.ts'
+import { translate } from '../../plan/translate.ts'
 import { ForgetfulDisk, PowerCut } from '../forgetful-disk.ts'
 import { FaultBudget, type PlannedFault, type SimulatedFaults } from './faults.ts'
 import { simulatedFiles } from './simulated-files.ts'
@@ -95,7 +95,7 @@ export function virtualSleep(ms: number): Promise<void> {
  * from no seed. Closures are allowed, and shared by all slots.
  *
  * Errors: MR_SIMULATION_FAILED with the seed and, as cause, what the job failed with; MR_SIMULATION_UNSUPPORTED where the
- * job keeps state in `rocksdb` or `leveldb`, whose files are not in the engine's hands, or takes no checkpoints.
+ * job keeps state in `rocksdb` or `leveldb`, whose files are not in the engine's hands.
  * @example
  * const evens = job('evens', (env) => {
  *   env.source(sequence(1, 100)).filter((n) => n % 2 === 0).sinkTo(fileSink('/out'))
@@ -117,6 +117,7 @@ class Simulation {
   readonly #budget: FaultBudget
   readonly #happened: string[] = []
   readonly #parallelisms: number[] = []
+  readonly #parameters: ParameterData
   readonly #configuration: ConfigurationValues
   readonly #slowMsMax: number
   #disk: ForgetfulDisk
@@ -126,11 +127,15 @@ class Simulation {
     const random = prng(seed)
     this.#definition = definition
     this.#options = options
+    this.#parameters = parametersOf(options.parameters ?? {})
     this.#random = prng(random.nextUint32())
     this.#world = new World({ random: prng(random.nextUint32()), startMs, stepsMax, log })
     this.#budget = new FaultBudget(options.faults ?? {}, prng(random.nextUint32()))
     this.#disk = options.disk ?? new ForgetfulDisk({ seed: random.nextUint32() })
-    this.#configuration = { ...seededConfiguration(this.#random), ...options.configuration }
+    const settings = { parameters: this.#parameters, configuration: options.configuration ?? {}, parallelism: 1 }
+    const own = Configuration.of(translate(definition.build(settings)).configuration)
+    refuseUnsupported(own)
+    this.#configuration = { ...seededConfiguration(own, this.#random), ...options.configuration }
     this.#slowMsMax = this.#budget.slowMsMax()
   }
 
@@ -162,7 +167,7 @@ class Simulation {
     const doors = this.#doorsOf(life)
     const request: JobRequest = {
       definition: this.#definition,
-      parameters: parametersOf(this.#options.parameters ?? {}),
+      parameters: this.#parameters,
       configuration: this.#configuration,
       parallelism,
       jobDir,
@@ -199,11 +204,11 @@ class Simulation {
       prng: prng(this.#random.nextUint32()),
       randomId: () => Array.from({ length: 4 }, () => hex(this.#random.nextUint32())).join(''),
       processes,
-      openSlots: (job) => {
-        refuseUnsupported(job)
+      openSlots: () => {
+        const { scope } = life
         return (life.slots = new SimulatedSlots({
           world,
-          process: life.scope,
+          process: scope,
           definition: this.#definition,
           doors,
           filesOf,
@@ -371,15 +376,24 @@ class Life {
   }
 }
 
-/** Small and unusual settings, so that buffers are full and barriers meet records everywhere. */
-function seededConfiguration(random: Prng): ConfigurationValues {
+/** Small and unusual settings, so that buffers are full and barriers meet records everywhere; what the job has set stays. */
+function seededConfiguration(own: Configuration, random: Prng): ConfigurationValues {
   const pick = <T>(...choices: readonly T[]): T => choices[random.nextBelow(choices.length)]!
-  const alignment = pick('aligned', 'unaligned', 'timeout')
-  return {
+  const alignment = pick('aligned', 'aligned', 'unaligned', 'timeout')
+  const mayOvertake =
+    own.get(configOptions.checkpointMode) === 'exactly-once' && own.get(configOptions.checkpointMaxConcurrent) === 1
+  const isUnaligned = alignment !== 'aligned' && mayOvertake
+  const concurrent = isUnaligned ? 1 : pick(1, 1, 3)
+  const timeout = pick('10 min', '10 min', '2 s')
+  const seeded: ConfigurationValues = {
     [configOptions.checkpointInterval.key]: `${pick(10, 30, 100, 300, 1_000)} ms`,
     [configOptions.checkpointMinPause.key]: `${pick(0, 0, 50)} ms`,
+    [configOptions.checkpointTimeout.key]: timeout,
+    [configOptions.checkpointTolerableFailures.key]:
+      timeout === '10 min' && concurrent === 1 ? pick('0', '1000000') : '1000000',
+    [configOptions.checkpointMaxConcurrent.key]: String(concurrent),
     [configOptions.checkpointsRetained.key]: String(pick(1, 1, 2)),
-    [configOptions.unaligned.key]: String(alignment !== 'aligned'),
+    [configOptions.unaligned.key]: String(isUnaligned),
     [configOptions.alignedTimeout.key]: alignment === 'timeout' ? `${pick(1, 10, 100)} ms` : '0 ms',
     [configOptions.bufferTimeout.key]: `${pick(0, 10, 100)} ms`,
     [configOptions.segmentBytes.key]: '4 kb',
@@ -387,12 +401,12 @@ function seededConfiguration(random: Prng): ConfigurationValues {
     [configOptions.floatingBuffersPerGate.key]: String(pick(0, 1, 4)),
     [configOptions.managedMemory.key]: '64 mb',
   }
+  return Object.fromEntries(Object.entries(seeded).filter(([key]) => own.text(key) === undefined))
 }
 
 /** Threads and files of these backends are not the engine's own. */
-function refuseUnsupported(job: JobGraph): void {
-  const configuration = Configuration.of(job.configuration)
-  const backend = configuration.get(configOptions.stateBackend)
+function refuseUnsupported(own: Configuration): void {
+  const backend = own.get(configOptions.stateBackend)
   if (backend === 'rocksdb' || backend === 'leveldb') {
     throw new MillraceError(
       'MR_SIMULATION_UNSUPPORTED',

@@ -6,6 +6,7 @@
 import type { Doors } from '../../common/doors.ts'
 import { MillraceError, toPlain } from '../../common/errors.ts'
 import type { FileSystem } from '../../common/file-system.ts'
+import { Progress } from '../../common/progress.ts'
 import { type Prng, prng } from '../../common/prng.ts'
 import type { RunningSlot, Slots } from '../../coordinator/slots.ts'
 import type { JobDefinition } from '../../plan/job-definition.ts'
@@ -133,7 +134,9 @@ class SimulatedSlot implements RunningSlot {
         schedule: {
           order: (taskCount) => shuffled(taskCount, world.random),
           turn: () => this.#turn(),
+          stepped: (task, progress) => world.note(`  ${task.name}: ${task.phase}, ${progressNames[progress]}`),
           sleep: (isRung) => scope.sleep(isRung),
+          sleepMsMax: 36_000_000,
           isDead: () => scope.isDead,
         },
       })
@@ -170,6 +173,8 @@ class SimulatedSlot implements RunningSlot {
     })
   }
 }
+
+const progressNames = Object.fromEntries(Object.entries(Progress).map(([name, value]) => [value, name.toLowerCase()]))
 
 function shuffled(count: number, random: Prng): readonly number[] {
   const order = Array.from({ length: count }, (_, i) => i)

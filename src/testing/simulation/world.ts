@@ -72,7 +72,7 @@ export class World {
     this.#options = options
     this.random = options.random
     this.#stepMsMax = [0.02, 0.2, 1, 4][this.random.nextBelow(4)]!
-    this.#readMsMax = [0.01, 0.1, 1, 6][this.random.nextBelow(4)]!
+    this.#readMsMax = [0.01, 0.1, 2, 20][this.random.nextBelow(4)]!
     this.clock = {
       nowMs: () => options.startMs + Math.floor(this.#elapsedMs),
       monotonicMs: () => (this.#elapsedMs += this.random.nextFloat() * this.#readMsMax),
