@@ -9,6 +9,7 @@ export class AsyncHolds {
   readonly #outerHolds = new Set<{ release(): void }>()
   #count = 0
   #wake: (() => void) | undefined
+  #isWoken = false
 
   /** `outer`: of the slot, where these are of a part that may be given up before the slot ends. */
   constructor(outer?: AsyncHolds) {
@@ -42,14 +43,21 @@ export class AsyncHolds {
     return this.#count
   }
 
-  /** Ends a wait in the event loop early. */
+  /** Ends a wait in the event loop early; one that is about to begin, too, after `prepareWait`. */
   wake(): void {
+    this.#isWoken = true
     this.#wake?.()
     this.#outer?.wake()
   }
 
-  /** Resolves when `wake` is called. */
+  /** Announces a wait: look once more for work, then take `nextWake`. */
+  prepareWait(): void {
+    this.#isWoken = false
+  }
+
+  /** Resolves when `wake` is called, or was since `prepareWait`. */
   nextWake(): Promise<void> {
+    if (this.#isWoken) return Promise.resolve()
     return new Promise((resolve) => {
       this.#wake = () => {
         this.#wake = undefined

@@ -281,6 +281,7 @@ export class SlotLoop {
   async #sleep(): Promise<void> {
     const { doorbell, mayBlock, schedule } = this.#options
     doorbell.prepareSleep()
+    this.#holds.prepareWait()
     // A peer may have published between the last pass and the announcement: look once more. (It may also be all over.)
     if ((schedule === undefined ? this.#pass() : await this.#passBy(schedule)) !== Progress.Idle) {
       doorbell.cancelSleep()

@@ -63,8 +63,10 @@ export class TaskCheckpoints implements BarrierTaker {
   readonly #parts: TaskCheckpointsParts
   readonly #triggers: CheckpointBarrier[] = []
   #current: UnderWay | undefined
-  /** Barriers up to this one are over: completed here, or aborted. */
+  /** Barriers up to this one are over: completed here, or given up. */
   #passedId = 0
+  /** Of later ones those that are aborted: between them others may still come. */
+  readonly #aborted = new Set<number>()
   readonly #storing = new Set<Promise<void>>()
   /** The last barrier that went out in band and shall overtake if the checkpoint is not over in time. */
   #mayOvertake: CheckpointBarrier | undefined
@@ -118,7 +120,7 @@ export class TaskCheckpoints implements BarrierTaker {
   #startAtSource(): void {
     const { task } = this.#parts
     const barrier = this.#triggers[0]!
-    if (barrier.checkpointId <= this.#passedId) {
+    if (this.#isOver(barrier)) {
       this.#triggers.shift()
       return
     }
@@ -149,7 +151,7 @@ export class TaskCheckpoints implements BarrierTaker {
 
   /** A newer barrier ends the wait for an older one, which can no longer complete here. */
   #beginOrJoin(barrier: CheckpointBarrier): UnderWay | undefined {
-    if (barrier.checkpointId <= this.#passedId) return undefined
+    if (this.#isOver(barrier)) return undefined
     const current = this.#current
     if (current !== undefined && current.barrier.checkpointId > barrier.checkpointId) return undefined
     if (current?.barrier.checkpointId === barrier.checkpointId) return current
@@ -241,7 +243,7 @@ export class TaskCheckpoints implements BarrierTaker {
       this.#decline(barrier.checkpointId, new Error('the snapshot before it is still being written'))
       this.#passBarrierOn(current)
       this.#release(current)
-      return Progress.Done
+      return Progress.Working
     }
     const startedMs = clock.monotonicMs()
     this.#passBarrierOn(current)
@@ -261,7 +263,7 @@ export class TaskCheckpoints implements BarrierTaker {
     for (const channel of current.arrived) channel.isHeldBack = false
     current.stage = 'recording'
     this.#storeIfWhole(current)
-    return Progress.Done
+    return Progress.Working
   }
 
   #passBarrierOn(current: UnderWay): void {
@@ -309,7 +311,7 @@ export class TaskCheckpoints implements BarrierTaker {
   #store(current: UnderWay): void {
     const { holds } = this.#parts
     current.stage = 'stored'
-    this.#passedId = current.barrier.checkpointId
+    this.#pass(current.barrier)
     this.#current = undefined
     const hold = holds.hold()
     const startedMs = this.#parts.clock.monotonicMs()
@@ -383,10 +385,10 @@ export class TaskCheckpoints implements BarrierTaker {
 
   #abort(checkpointId: number): void {
     const { homes, task } = this.#parts
-    this.#overtakeNoMore(checkpointId)
-    if (checkpointId > this.#passedId) this.#passedId = checkpointId
+    if (this.#mayOvertake?.checkpointId === checkpointId) this.#mayOvertake = undefined
+    if (checkpointId > this.#passedId) this.#aborted.add(checkpointId)
     const current = this.#current
-    if (current !== undefined && current.barrier.checkpointId <= checkpointId) this.#release(current)
+    if (current?.barrier.checkpointId === checkpointId) this.#release(current)
     if (task.isSuspended && this.#current === undefined) task.isSuspended = false
     for (const home of homes) home.checkpointAborted(checkpointId)
   }
@@ -397,8 +399,17 @@ export class TaskCheckpoints implements BarrierTaker {
 
   #release(current: UnderWay): void {
     for (const channel of current.arrived) channel.isHeldBack = false
-    this.#passedId = Math.max(this.#passedId, current.barrier.checkpointId)
+    this.#pass(current.barrier)
     if (this.#current === current) this.#current = undefined
+  }
+
+  #isOver({ checkpointId }: CheckpointBarrier): boolean {
+    return checkpointId <= this.#passedId || this.#aborted.has(checkpointId)
+  }
+
+  #pass({ checkpointId }: CheckpointBarrier): void {
+    this.#passedId = Math.max(this.#passedId, checkpointId)
+    for (const aborted of this.#aborted) if (aborted <= this.#passedId) this.#aborted.delete(aborted)
   }
 
   #decline(checkpointId: number, error: unknown): void {

@@ -32,7 +32,10 @@ export interface BarrierTaker {
   take(command: CheckpointCommand): void
   /** A barrier arrived in band on a channel. */
   takeBarrier(channel: GateChannel, barrier: CheckpointBarrier): void
-  /** Once per step: announced (overtaking) barriers, alignment time-outs, commands of the coordinator. */
+  /**
+   * Once per step: announced (overtaking) barriers, alignment time-outs, commands of the coordinator. Working: a barrier
+   * went on, so that whoever is behind has something to do.
+   */
   step(): Progress
   /** A batch is about to be processed: channel state, where one is being recorded. */
   recordBatch(channel: GateChannel, batch: BatchReader): void
@@ -256,11 +259,14 @@ export class Task {
     if (!this.#mailbox.isEmpty()) this.#mailbox.run()
     if (this.inFlight !== undefined) return this.#replay(this.inFlight)
     // Barriers go first: an unaligned one must pass a full output.
-    if (this.barriers !== undefined && this.barriers.step() === Progress.Blocked) {
-      this.#drainOutputs()
-      return Progress.Blocked
-    }
-    if (!this.#drainOutputs()) return Progress.Blocked
+    const passed = this.barriers === undefined ? Progress.Done : this.barriers.step()
+    const isDrained = this.#drainOutputs()
+    if (passed === Progress.Blocked || !isDrained) return Progress.Blocked
+    const progress = this.#stepInPhase()
+    return progress === Progress.Idle && passed === Progress.Working ? Progress.Working : progress
+  }
+
+  #stepInPhase(): Progress {
     switch (this.#phase) {
       case 'running':
         return this.#run()

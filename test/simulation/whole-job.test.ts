@@ -25,8 +25,9 @@ async function runSeed(kind: SimulatedJobKind, seed: number): Promise<Simulation
     faults: { crashes: 3, slotCrashes: 2, taskFailures: 2, savepoints: 2, stops: 1, fullDisks: 1 },
     ...(process.env['MILLRACE_LOG'] === '1' && { log: (line) => console.log(line) }),
   })
-  if (process.env['MILLRACE_TIMES']) console.log(kind, seed, result.elapsedMs, result.steps)
   const story = `parallelism ${result.parallelisms.join(', ')}; ${result.faults.join('; ')}`
+  // Restarts pause for up to a minute; what waits longer has missed its wake-up.
+  expect(result.longestWaitMs, story).toBeLessThan(90_000)
   const lines = await result.lines(outputDirectory)
   try {
     check(

@@ -57,6 +57,8 @@ export interface SimulationResult {
   readonly steps: number
   /** Virtual time that has passed. */
   readonly elapsedMs: number
+  /** The longest virtual time in which nothing could happen: a job that hangs until some time-out shows here. */
+  readonly longestWaitMs: number
   /** Fingerprint of the schedule: equal for equal seeds. */
   readonly trace: string
   /** The lines of all visible files below a directory of the disk, file after file. */
@@ -237,6 +239,7 @@ class Simulation {
       faults: this.#happened,
       steps: this.#world.steps,
       elapsedMs: this.#world.elapsedMs,
+      longestWaitMs: this.#world.longestWaitMs,
       trace: this.#world.trace,
       lines: (directory) => linesBelow(disk, directory),
     }

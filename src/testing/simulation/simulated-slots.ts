@@ -91,7 +91,9 @@ class SimulatedSlot implements RunningSlot {
   }
 
   send(command: SlotCommand): void {
-    if (!this.#scope.isDead) this.#commands.push(structuredClone(command))
+    if (this.#scope.isDead) return
+    this.#parts.world.note(`  to slot ${this.number}: ${printCommand(command)}`)
+    this.#commands.push(structuredClone(command))
   }
 
   /** As the coordinator ends a thread. */
@@ -167,6 +169,7 @@ class SimulatedSlot implements RunningSlot {
       const report = this.#reports.shift()
       this.#isDelivering = false
       if (report === undefined) return
+      this.#parts.world.note(`  ${printReport(report)}`)
       this.#onReport(report)
       if (this.#reports.length > 0) this.#deliver()
       if (report.type === 'ended' || report.type === 'failed') this.#settle.resolve()
@@ -175,6 +178,21 @@ class SimulatedSlot implements RunningSlot {
 }
 
 const progressNames = Object.fromEntries(Object.entries(Progress).map(([name, value]) => [value, name.toLowerCase()]))
+
+function printCommand(command: SlotCommand): string {
+  if (command.type === 'release') return 'release'
+  const { type } = command.command
+  const id = 'barrier' in command.command ? command.command.barrier.checkpointId : command.command.checkpointId
+  return `${type} ${id} for ${command.to.vertexIndex}:${command.to.subtaskIndex}`
+}
+
+function printReport(report: SlotReport): string {
+  if (report.type === 'failed') return `failed: ${report.error.message}`
+  if (report.type !== 'checkpoint') return report.type
+  const { type, vertexIndex, subtaskIndex } = report.report
+  const id = 'checkpointId' in report.report ? ` ${report.report.checkpointId}` : ''
+  return `${type}${id} of ${vertexIndex}:${subtaskIndex}`
+}
 
 function shuffled(count: number, random: Prng): readonly number[] {
   const order = Array.from({ length: count }, (_, i) => i)

@@ -52,6 +52,8 @@ const favourStepsMax = 120
 export class World {
   /** Steps so far. */
   steps: number = 0
+  /** The longest time, virtual ms, in which nothing could happen. */
+  longestWaitMs: number = 0
   readonly clock: Clock
   readonly random: Prng
   readonly #options: WorldOptions
@@ -189,6 +191,7 @@ export class World {
   #skipToTimer(): boolean {
     if (this.#timers.length === 0) return false
     const nextMs = this.#timers.reduce((least, { dueMs }) => Math.min(least, dueMs), Number.POSITIVE_INFINITY)
+    this.longestWaitMs = Math.max(this.longestWaitMs, nextMs - this.#elapsedMs)
     this.#elapsedMs = Math.max(this.#elapsedMs, nextMs)
     return true
   }
