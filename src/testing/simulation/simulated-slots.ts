@@ -180,7 +180,7 @@ class SimulatedSlot implements RunningSlot {
 const progressNames = Object.fromEntries(Object.entries(Progress).map(([name, value]) => [value, name.toLowerCase()]))
 
 function printCommand(command: SlotCommand): string {
-  if (command.type === 'release') return 'release'
+  if (command.type !== 'checkpoint') return command.type
   const { type } = command.command
   const id = 'barrier' in command.command ? command.command.barrier.checkpointId : command.command.checkpointId
   return `${type} ${id} for ${command.to.vertexIndex}:${command.to.subtaskIndex}`
