@@ -111,7 +111,8 @@ export class OperatorHome {
     operator?.snapshotState?.(checkpointId)
     const keyed = this.keyedState?.snapshot(checkpointId, sink, options)
     const operatorState = this.operatorState.snapshot()
-    const splits = this.source?.reader.snapshot()
+    // A reader may go on with the objects that it answered, long before they are stored.
+    const splits = this.source && structuredClone(this.source.reader.snapshot())
     const claimedSplits = this.source?.claimedSplits()
     const sinkPart = operator instanceof SinkOperator ? operator.snapshotSink(checkpointId) : undefined
     return {

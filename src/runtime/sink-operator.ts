@@ -93,7 +93,7 @@ export class SinkOperator implements Operator<unknown, never> {
   /** Called right after the barrier passed: the writer's state and the transactions that now wait for completion. */
   async snapshotSink(checkpointId: number): Promise<Pick<OperatorSnapshot, 'writerStates' | 'committables'>> {
     const prepared = this.writer.prepareCommit?.() ?? []
-    const writerStates = this.writer.snapshotState?.(checkpointId)
+    const writerStates = structuredClone(this.writer.snapshotState?.(checkpointId))
     this.#committer?.add(checkpointId, await prepared)
     return {
       ...(writerStates !== undefined && { writerStates }),

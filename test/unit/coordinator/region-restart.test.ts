@@ -104,7 +104,7 @@ describe('a failure in one of two pipelines', () => {
     test(`starts its region again from the checkpoint, as often as it fails; the other goes on (${backend})`, async () => {
       const directory = temporaryDirectory()
       const watch = new Watch()
-      const definition = twoPipelines(directory, watch, [100, 900, 905, 1500])
+      const definition = twoPipelines(directory, watch, [100, 700, 1_400, 2_100])
       const result = await run(definition, { parallelism: 2, configuration: { 'state.backend.type': backend } })
       for (const name of ['a', 'b']) expectSums(join(directory, name))
       expect(Object.fromEntries(watch.opened)).toEqual({ a0: 5, a1: 5, b0: 1, b1: 1 })
@@ -237,7 +237,7 @@ test('a subtask of a pipeline without exchanges starts again by itself, with the
   const count = 2_000
   const definition = job('splits', (env) => {
     const source = stretches(count, (subtask) => {
-      watch.pass(`${subtask}`, subtask === 1 ? [5, 77, 300] : [])
+      watch.pass(`${subtask}`, subtask === 1 ? [5, 60, 140] : [])
       // Slow enough that checkpoints come between.
       const until = performance.now() + 0.1
       while (performance.now() < until);
