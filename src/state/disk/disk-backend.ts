@@ -92,6 +92,21 @@ export class DiskBackend extends KeyedBackendBase {
     }
   }
 
+  /** Reads the places in memory of a few keys at once. */
+  touchKeys(keys: ArrayLike<unknown>, count: number): void {
+    for (const cell of this.diskCells()) cell.touchKeys(keys, count)
+  }
+
+  touchableBytes(): number {
+    let bytes = 0
+    for (const cell of this.diskCells()) {
+      const table = cell.tables.get(this.context.namespace)
+      // About half of it is spare room.
+      if (table !== undefined) bytes += table.active.bytes / 2
+    }
+    return bytes
+  }
+
   /** Where the disk has fallen behind: resolves once it has caught up by a step. To be awaited between batches. */
   settle(): Promise<void> | undefined {
     this.queue.check()

@@ -89,6 +89,15 @@ export class DiskCell<V> implements LoadableCell<V> {
     this.#removed(table)
   }
 
+  /** See `FrontTable.touch`: of the current namespace's tables, those beneath where the active one does not know a key. */
+  touchKeys(keys: ArrayLike<unknown>, count: number): void {
+    const table = this.tables.get(this.#context.namespace)
+    if (table === undefined) return
+    let missed = table.active.touch(keys, count, missing)
+    for (const { front } of table.parts) if (missed > 0) missed = front.touch(missing, missed, missing)
+    if (missed > 0) table.clean?.touch(missing, missed, missing)
+  }
+
   mergeNamespaces(into: Namespace, from: Namespace, merge: (left: V, right: V) => V): void {
     const { key } = this.#context
     const keyGroup = this.#context.keyGroup()
@@ -238,7 +247,9 @@ export class DiskCell<V> implements LoadableCell<V> {
     const context = this.#context
     const keyGroup = context.keyGroup()
     const table = this.#tableOf(context.namespace)
-    const wasLive = this.#front?.isLive(this.#entry) === true
+    const beneath = this.#front
+    const wasLive = beneath?.isLive(this.#entry) === true
+    beneath?.supersede(this.#entry)
     this.#table = table
     this.#entry = table.active.add(context.key, keyGroup, value)
     this.#front = table.active
@@ -331,6 +342,9 @@ export class DiskCell<V> implements LoadableCell<V> {
     for (const table of this.tables.values()) yield* walkTable(table, this.#backend)
   }
 }
+
+/** Keys that a table did not know. Not reentrant. */
+const missing: unknown[] = []
 
 class DiskCursor<V> implements AccumulatorCursor<V> {
   key: unknown = undefined

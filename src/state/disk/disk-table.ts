@@ -57,7 +57,9 @@ export class DiskTable {
     const part = new FrozenPart(this, generation)
     this.isOnDisk = true
     this.parts.unshift(part)
-    const expected = Math.min(part.front.count >>> 2, expectedEntriesMax)
+    // What has changed since the last barrier is a good guess at what will change until the next.
+    const isLarge = part.bytes > memory.limitBytes * expectedShareMax
+    const expected = isLarge ? Math.min(part.front.count >>> 2, expectedEntriesMax) : part.front.count
     this.active = new FrontTable(this.cell.layout, expected)
     memory.frozenBytes += part.bytes
     this.account(memory)
@@ -83,5 +85,6 @@ export class DiskTable {
   }
 }
 
-/** A larger table at once would be felt at the barrier. */
+/** Tables that took a larger share of the memory than this are begun small. */
+const expectedShareMax = 0.25
 const expectedEntriesMax = 16_384

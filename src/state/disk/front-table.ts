@@ -19,9 +19,13 @@ import type { ValueLayout } from './value-layout.ts'
 /** Bits of an entry's state. */
 const live = 1
 const hasByteKey = 2
+/** A table above has taken the key over, and will be merged onto this one. A hint: unset where nobody has told. */
+const superseded = 4
 
 const entriesMin = 8
 const indexSlotsMin = 16
+/** Entries that are being touched. Not reentrant. */
+let touched = new Int32Array(256)
 /** Slots of the index per entry at the least: what collides costs a look at another row. */
 const indexSlack = 2
 
@@ -48,6 +52,9 @@ export class FrontTable {
   #byteKeys: ByteKeys | undefined
   #byteKeyBytes = 0
   #objectBytes = 0
+  #supersededCount = 0
+  /** What touching has read: kept so that nobody can leave the reading out. */
+  touched = 0
 
   constructor(layout: ValueLayout, expectedEntries = 0) {
     const capacity = powerOfTwo(Math.max(expectedEntries, entriesMin))
@@ -83,6 +90,47 @@ export class FrontTable {
     }
   }
 
+  /**
+   * Reads what `find` and a look at the value of each key will read, all at once, so that the memory's answers overlap.
+   * Numbers only. Those that are not here are put into `missing`; answers how many.
+   */
+  touch(keys: ArrayLike<unknown>, count: number, missing: unknown[]): number {
+    const index = this.#index
+    const mask = this.#mask
+    const entries = touched.length < count ? (touched = new Int32Array(count * 2)) : touched
+    for (let i = 0; i < count; i++) {
+      const key = keys[i]
+      entries[i] = typeof key === 'number' ? index[slotOf(key) & mask]! : -1
+    }
+    const f64 = this.f64
+    const stride = this.#stride
+    let missed = 0
+    let seen = 0
+    for (let i = 0; i < count; i++) {
+      const entry = entries[i]! - 1
+      if (entry >= 0) seen += f64[entry * stride]!
+      else if (entry === -1) missing[missed++] = keys[i]
+    }
+    this.touched = seen
+    return missed
+  }
+
+  /** A table above has taken the entry's key over. */
+  supersede(entry: number): void {
+    if ((this.states[entry]! & superseded) !== 0) return
+    this.states[entry]! |= superseded
+    this.#supersededCount++
+  }
+
+  /** Entries that no table above has taken over, as far as is known. */
+  get freshCount(): number {
+    return this.count - this.#supersededCount
+  }
+
+  isSuperseded(entry: number): boolean {
+    return (this.states[entry]! & superseded) !== 0
+  }
+
   isLive(entry: number): boolean {
     // Mostly there is nothing deleted, and a look at the states would be one more miss of the processor's cache.
     return this.deletedCount === 0 || (this.states[entry]! & live) !== 0
@@ -104,6 +152,16 @@ export class FrontTable {
       out.u8(KeyClass.Float64)
       out.f64(key)
     }
+  }
+
+  /** Whether the entry's key is an int32; it is `f64[entry * stride]` then. */
+  hasInt32Key(entry: number): boolean {
+    const key = this.f64[entry * this.#stride]!
+    return (key | 0) === key && (this.states[entry]! & hasByteKey) === 0
+  }
+
+  get stride(): number {
+    return this.#stride
   }
 
   valueOf(entry: number): unknown {
@@ -155,6 +213,10 @@ export class FrontTable {
     const key = from.keyOf(entry)
     const own = this.find(key)
     const isLive = from.isLive(entry)
+    if (own >= 0 && this.isSuperseded(own)) {
+      this.states[own]! &= ~superseded
+      this.#supersededCount--
+    }
     if (own < 0) {
       const keyGroup = from.keyGroups[entry]!
       if (isLive) this.add(key, keyGroup, from.valueOf(entry))

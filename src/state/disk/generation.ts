@@ -9,11 +9,13 @@
 import { ByteWriter } from '../../data/bytes.ts'
 import type { KeyGroupRange } from '../../data/key-groups.ts'
 import type { DiskTable } from './disk-table.ts'
-import { rangeOfNamespace, writeEntryStart } from './entry-key-layout.ts'
+import { int32EntryKeyBytes, placeInt32EntryKey, rangeOfNamespace, writeEntryStart } from './entry-key-layout.ts'
 import type { FrontTable } from './front-table.ts'
 import { PackedEntriesWriter } from './packed-entries-layout.ts'
 
 const entriesPerStep = 4096
+/** Of those that are written in place: as long. */
+const plainEntriesPerStep = 32_768
 const bufferBytes = 4 * 1024 * 1024
 
 export class FrozenPart {
@@ -77,6 +79,11 @@ export class Generation {
     for (const part of this.parts) {
       const count = part.front.count
       while (part.encoded < count) {
+        if (this.#isPlain(part)) {
+          this.#encodePlain(part, Math.min(count, part.encoded + plainEntriesPerStep))
+          yield
+          continue
+        }
         const entry = part.encoded++
         if (part.early?.has(entry) !== true) this.encodeEntry(part, entry)
         if (++steps % entriesPerStep === 0) yield
@@ -84,14 +91,51 @@ export class Generation {
     }
   }
 
+  /** Numbers that do not expire: written in place. */
+  #isPlain({ table, front }: FrozenPart): boolean {
+    return front.layout.isNumber && table.cell.prune() === undefined
+  }
+
+  #encodePlain(part: FrozenPart, end: number): void {
+    const { table, front } = part
+    const { f64, keyGroups, stride } = front
+    const { prefix } = table
+    const keyBytes = int32EntryKeyBytes(prefix)
+    const valueBytes = table.cell.codec.fixedBytes
+    for (let entry = part.encoded; entry < end; entry++) {
+      if (!front.hasInt32Key(entry) || !front.isLive(entry)) {
+        this.encodeEntry(part, entry)
+        continue
+      }
+      this.#makeRoom()
+      const writer = this.#writer
+      const at = writer.place(keyBytes, valueBytes)
+      const valueAt = placeInt32EntryKey(
+        keyGroups[entry]!,
+        prefix,
+        f64[entry * stride]!,
+        writer.buffer,
+        writer.view,
+        at,
+      )
+      const value = f64[entry * stride + 1]!
+      if (valueBytes === 8) writer.view.setFloat64(valueAt, value, true)
+      else writer.view.setInt32(valueAt, value, true)
+    }
+    part.encoded = end
+  }
+
+  #makeRoom(): void {
+    if (this.#writer.position <= bufferBytes) return
+    this.#full.push(this.#writer.written())
+    this.#writer = new PackedEntriesWriter(bufferBytes + 65_536)
+  }
+
   encodeEntry(part: FrozenPart, entry: number): void {
     const { table, front } = part
     const isLive = front.isLive(entry) && !this.#isExpired(part, entry)
     if (!isLive && !part.hasBeneath) return
-    if (this.#writer.position > bufferBytes) {
-      this.#full.push(this.#writer.written())
-      this.#writer = new PackedEntriesWriter(bufferBytes + 65_536)
-    }
+    this.#makeRoom()
     const key = this.#key
     key.reset()
     writeEntryStart(front.keyGroups[entry]!, table.prefix, key)

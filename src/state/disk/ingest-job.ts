@@ -80,16 +80,19 @@ export class IngestJob implements SpillJob {
   }
 }
 
-/** The larger of the two becomes the clean table; the part's entries win. */
+/** The table that has less to give to the other is merged into it; the part's entries win. */
 function* mergeInto(clean: FrontTable, part: FrozenPart): Generator<void> {
   const { table, front } = part
-  const isFrontKept = front.count >= clean.count
+  const isFrontKept = front.freshCount >= clean.freshCount
   const from = isFrontKept ? clean : front
   const into = isFrontKept ? front : clean
+  let taken = 0
   for (let entry = 0; entry < from.count; entry++) {
+    // What a newer table has taken over need not be known here.
+    if (from.isSuperseded(entry)) continue
     if (!isFrontKept) into.take(from, entry)
     else if (into.find(from.keyOf(entry)) < 0) into.take(from, entry)
-    if (entry % entriesPerStep === entriesPerStep - 1) yield
+    if (++taken % entriesPerStep === 0) yield
   }
   if (!table.isDropped) table.clean = into
 }

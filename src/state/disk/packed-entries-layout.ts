@@ -17,11 +17,12 @@ export class PackedEntriesWriter {
   buffer: Buffer
   position = 0
   count = 0
-  #view: DataView
+  /** Of the buffer. */
+  view: DataView
 
   constructor(initialBytes: number = 64 * 1024) {
     this.buffer = Buffer.allocUnsafeSlow(initialBytes)
-    this.#view = new DataView(this.buffer.buffer)
+    this.view = new DataView(this.buffer.buffer)
   }
 
   reset(): void {
@@ -49,6 +50,11 @@ export class PackedEntriesWriter {
     copyBytes(value, valueStart, valueBytes, this.buffer, at + keyBytes)
   }
 
+  /** Room for an entry whose key and value the caller writes: the position of the key, which the value follows. */
+  place(keyBytes: number, valueBytes: number): number {
+    return this.#begin(keyBytes, valueBytes, valueBytes)
+  }
+
   delete(key: Uint8Array, keyStart: number, keyEnd: number): void {
     const at = this.#begin(keyEnd - keyStart, tombstone, 0)
     copyBytes(key, keyStart, keyEnd - keyStart, this.buffer, at)
@@ -57,7 +63,7 @@ export class PackedEntriesWriter {
   deleteRange(begin: Uint8Array, end: Uint8Array): void {
     const at = this.#begin(begin.length, rangeTombstone, 4 + end.length)
     this.buffer.set(begin, at)
-    this.#view.setUint32(at + begin.length, end.length, true)
+    this.view.setUint32(at + begin.length, end.length, true)
     this.buffer.set(end, at + begin.length + 4)
   }
 
@@ -65,8 +71,8 @@ export class PackedEntriesWriter {
     const start = this.position
     const end = start + headerBytes + keyBytes + tailBytes
     if (end > this.buffer.length) this.#grow(end)
-    this.#view.setUint32(start, keyBytes, true)
-    this.#view.setUint32(start + 4, valueField, true)
+    this.view.setUint32(start, keyBytes, true)
+    this.view.setUint32(start + 4, valueField, true)
     this.position = end
     this.count++
     return start + headerBytes
@@ -76,7 +82,7 @@ export class PackedEntriesWriter {
     const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.buffer.length * 2))
     this.buffer.copy(grown, 0, 0, this.position)
     this.buffer = grown
-    this.#view = new DataView(grown.buffer)
+    this.view = new DataView(grown.buffer)
   }
 }
 
