@@ -48,7 +48,7 @@ export interface JobResult {
   /** From the first slot's start to the last slot's end. */
   readonly netRuntimeMs: number
   readonly vertices: readonly VertexReport[]
-  /** Summed over all subtasks. */
+  /** Over all subtasks: sums, least and greatest, means. */
   readonly accumulators: Readonly<Record<string, number>>
   /** How often the job, or regions of it, were started again, where they were. */
   readonly restarts?: number

@@ -7,6 +7,7 @@ import {
   taskMetric,
 } from '../metrics/shared-metrics.ts'
 import { subtaskKey, type SubtaskAddress } from '../checkpoint/messages.ts'
+import { mergedAccumulators, type PlainAccumulators } from '../operators/accumulator-totals.ts'
 import type { ExecutionGraph, Subtask } from '../plan/execution-graph.ts'
 import type { JobGraph, JobVertex } from '../plan/job-graph.ts'
 import { isAtMostOnce } from '../plan/plan-description.ts'
@@ -27,7 +28,7 @@ export class ProgressTracker {
   readonly #cells: Float64Array
   readonly #latency: LatencyHistograms | undefined
   /** By slot and region. */
-  readonly #accumulators = new Map<string, Readonly<Record<string, number>>>()
+  readonly #accumulators = new Map<string, PlainAccumulators>()
   /** By cell. */
   readonly #registrations = new Map<number, MetricRegistration>()
   readonly #finished = new Map<string, SubtaskAddress>()
@@ -44,7 +45,7 @@ export class ProgressTracker {
     this.#latency = latency && new LatencyHistograms(latency, sourceVertices(job).length)
   }
 
-  takeAccumulators({ slot, region }: RegionPart, totals: Readonly<Record<string, number>>): void {
+  takeAccumulators({ slot, region }: RegionPart, totals: PlainAccumulators): void {
     this.#accumulators.set(`${slot}:${region}`, totals)
   }
 
@@ -67,11 +68,7 @@ export class ProgressTracker {
   }
 
   accumulators(): Record<string, number> {
-    const sums: Record<string, number> = {}
-    for (const totals of this.#accumulators.values()) {
-      for (const [name, amount] of Object.entries(totals)) sums[name] = (sums[name] ?? 0) + amount
-    }
-    return sums
+    return mergedAccumulators(this.#accumulators.values())
   }
 
   /** Named metrics with their values now. */

@@ -84,6 +84,17 @@ export interface TaskInfo {
 export interface Accumulators {
   /** Adds to a named sum, which the job's result reports over all subtasks. */
   add(name: string, amount: number): void
+  /** The least, the greatest, and the mean of all amounts. One name is of one kind: MR_PLAN_INVALID. */
+  min(name: string, amount: number): void
+  max(name: string, amount: number): void
+  average(name: string, amount: number): void
+}
+
+/** What a user function wants to know of checkpoints; see RichFunction. */
+export interface CheckpointHooks {
+  snapshotState?(checkpointId: number): void
+  notifyCheckpointComplete?(checkpointId: number): void | Promise<void>
+  notifyCheckpointAborted?(checkpointId: number): void
 }
 
 /** A piece of work posted to the task's thread from an asynchronous completion. */
@@ -115,6 +126,8 @@ export interface OperatorContext {
   holdAsync(): { release(): void }
   /** True where the state was restored from a checkpoint or savepoint. */
   readonly isRestored: boolean
+  /** Tells a user function of checkpoints from now on, before the operator itself. */
+  onCheckpoint?(hooks: CheckpointHooks): void
 }
 
 export interface Operator<In = unknown, Out = unknown> {

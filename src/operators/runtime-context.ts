@@ -20,7 +20,7 @@ import type {
   ValueStateDescriptor,
 } from '../state/keyed-state-backend.ts'
 import type { OperatorStateStore } from '../state/operator-state.ts'
-import type { Accumulators, OperatorContext, TaskInfo } from './operator.ts'
+import type { Accumulators, CheckpointHooks, OperatorContext, TaskInfo } from './operator.ts'
 import { releaseFunction } from './own-function.ts'
 import { userFunctionError } from './user-function-error.ts'
 
@@ -50,6 +50,14 @@ export interface RuntimeContext extends KeyedStateStore {
 /** The life cycle of user functions: open before the first record, close at the end. */
 export interface RichFunction {
   open?(context: RuntimeContext): void | Promise<void>
+  /**
+   * A checkpoint is being taken: put into operator state (`context.operatorState` of `open`) what belongs into it. What
+   * was restored is there when `open` is called.
+   */
+  snapshotState?(checkpointId: number): void
+  /** The checkpoint is complete: what depended on it may be published. Comes late or not at all after a failure. */
+  notifyCheckpointComplete?(checkpointId: number): void | Promise<void>
+  notifyCheckpointAborted?(checkpointId: number): void
   /** Called once, also after a failure. */
   close?(): void | Promise<void>
 }
@@ -90,6 +98,7 @@ export function requireKeyedState(context: OperatorContext): KeyedStateBackend {
 
 /** Opens a user function that has a life cycle; answers nothing where it has none. */
 export function openFunction(userFunction: unknown, context: OperatorContext): void | Promise<void> {
+  if (hasHooks(userFunction)) context.onCheckpoint?.(hooksOf(userFunction, context))
   const { open } = userFunction as RichFunction
   if (typeof open !== 'function') return
   claim(userFunction as object, context)
@@ -101,6 +110,29 @@ export function openFunction(userFunction: unknown, context: OperatorContext): v
     return opening instanceof Promise ? opening.catch(failed) : opening
   } catch (error) {
     return failed(error)
+  }
+}
+
+function hasHooks(userFunction: unknown): userFunction is RichFunction {
+  const { snapshotState, notifyCheckpointComplete, notifyCheckpointAborted } = userFunction as RichFunction
+  return (snapshotState ?? notifyCheckpointComplete ?? notifyCheckpointAborted) !== undefined
+}
+
+/** What the function throws there names operator and call. */
+function hooksOf(userFunction: RichFunction, context: OperatorContext): CheckpointHooks {
+  const guarded = <R>(what: string, call: () => R): R => {
+    try {
+      return call()
+    } catch (error) {
+      throw userFunctionError(error, context, { what })
+    }
+  }
+  return {
+    snapshotState: (id) => guarded('snapshotState', () => userFunction.snapshotState?.(id)),
+    notifyCheckpointComplete: (id) =>
+      guarded('notifyCheckpointComplete', () => userFunction.notifyCheckpointComplete?.(id)),
+    notifyCheckpointAborted: (id) =>
+      guarded('notifyCheckpointAborted', () => userFunction.notifyCheckpointAborted?.(id)),
   }
 }
 
@@ -132,6 +164,11 @@ export function lifeCycleOf(userFunction: RichFunction): RichFunction {
       return userFunction.open(context)
     },
     close: () => closeFunction(userFunction),
+    ...(hasHooks(userFunction) && {
+      snapshotState: (id: number) => userFunction.snapshotState?.(id),
+      notifyCheckpointComplete: (id: number) => userFunction.notifyCheckpointComplete?.(id),
+      notifyCheckpointAborted: (id: number) => userFunction.notifyCheckpointAborted?.(id),
+    }),
   }
 }
 

@@ -4,6 +4,7 @@ import type { CheckpointLocation } from '../checkpoint/snapshot-files.ts'
 import { type PlainError, toPlain } from '../common/errors.ts'
 import type { ExchangeDescription } from '../exchange/exchange-layout.ts'
 import type { MetricRegistration } from '../metrics/shared-metrics.ts'
+import type { PlainAccumulators } from '../operators/accumulator-totals.ts'
 import type { ExecutionGraph } from '../plan/execution-graph.ts'
 import type { JobSettings } from '../plan/job-definition.ts'
 import type { PlanDescription } from '../plan/plan-description.ts'
@@ -76,7 +77,7 @@ export type SlotReport =
   | ({ readonly type: 'regionStopped' } & RegionPart)
   | { readonly type: 'ended'; readonly slot: number }
   | { readonly type: 'metric'; readonly registration: MetricRegistration }
-  | ({ readonly type: 'accumulators'; readonly totals: Readonly<Record<string, number>> } & RegionPart)
+  | ({ readonly type: 'accumulators'; readonly totals: PlainAccumulators } & RegionPart)
   | { readonly type: 'checkpoint'; readonly report: CheckpointReport }
   | { readonly type: 'subtaskFinished'; readonly subtask: SubtaskAddress }
   | { readonly type: 'failed'; readonly slot: number; readonly error: PlainError }

@@ -13,7 +13,7 @@ import { Progress } from '../common/progress.ts'
 import { prng } from '../common/prng.ts'
 import { keyGroupRangeOf } from '../data/key-groups.ts'
 import type { SubtaskMetrics } from '../metrics/shared-metrics.ts'
-import type { Accumulators, OperatorContext, RecordCell } from '../operators/operator.ts'
+import type { Accumulators, CheckpointHooks, OperatorContext, RecordCell } from '../operators/operator.ts'
 import type { JobGraph, JobVertex } from '../plan/job-graph.ts'
 import type { StreamNode } from '../plan/stream-graph.ts'
 import { createKeyedStateBackend } from '../state/create-keyed-state-backend.ts'
@@ -51,6 +51,8 @@ export class OperatorHome {
   readonly operatorState: HeapOperatorState = new HeapOperatorState()
   /** The chained operator, once it is known: its watermark is what the context tells. */
   chained: ChainedOperator | undefined
+  /** User functions that want to know of checkpoints. */
+  readonly #hooks: CheckpointHooks[] = []
   /** The reader, where the operator is a source. */
   source: SourceHead | undefined
 
@@ -83,6 +85,7 @@ export class OperatorHome {
       currentWatermarkMs: () => this.chained?.watermarkMs ?? minWatermark,
       post: (mail) => parts.mailbox.post(mail),
       holdAsync: () => parts.holds.hold(),
+      onCheckpoint: (hooks) => void this.#hooks.push(hooks),
       isRestored: deployment.restore[subtaskKey({ vertexIndex: vertex.index, subtaskIndex })] !== undefined,
     }
   }
@@ -108,6 +111,7 @@ export class OperatorHome {
     options: SnapshotOptions,
   ): Promise<OperatorSnapshot | undefined> {
     const operator = this.chained?.operator
+    for (const hooks of this.#hooks) hooks.snapshotState?.(checkpointId)
     operator?.snapshotState?.(checkpointId)
     const keyed = this.keyedState?.snapshot(checkpointId, sink, options)
     const operatorState = this.operatorState.snapshot()
@@ -128,11 +132,13 @@ export class OperatorHome {
     if (!commit) return this.keyedState?.notifyCheckpointAborted(checkpointId)
     this.keyedState?.notifyCheckpointComplete(checkpointId)
     this.source?.reader.notifyCheckpointComplete?.(checkpointId)
+    for (const hooks of this.#hooks) await hooks.notifyCheckpointComplete?.(checkpointId)
     await this.chained?.operator.notifyCheckpointComplete?.(checkpointId)
   }
 
   checkpointAborted(checkpointId: number): void {
     this.keyedState?.notifyCheckpointAborted(checkpointId)
+    for (const hooks of this.#hooks) hooks.notifyCheckpointAborted?.(checkpointId)
     this.chained?.operator.notifyCheckpointAborted?.(checkpointId)
   }
 

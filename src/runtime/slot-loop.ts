@@ -55,6 +55,8 @@ export interface SlotLoopOptions {
   readonly schedule?: SlotSchedule | undefined
   isCancelRequested(): boolean
   onTaskEnded(task: Task): void
+  /** Several times a second, after metrics were published. */
+  onMetrics?(nowMs: number): void
   onTaskFailed(task: Task, error: unknown): void
   /** Handles commands of the coordinator, and tasks that have failed; called between passes. */
   takeCommands(): void
@@ -232,6 +234,7 @@ export class SlotLoop {
 
   #publishMetrics(nowMs: number): void {
     this.#lastMetricsMs = nowMs
+    this.#options.onMetrics?.(nowMs)
     this.#forEach((entry) => {
       this.#chargeTime(entry, nowMs)
       entry.task.publishMetrics()

@@ -5,6 +5,7 @@
 import type { Doors } from '../common/doors.ts'
 import { asMillraceError } from '../common/errors.ts'
 import { type Exchange, openExchange } from '../exchange/exchange.ts'
+import type { PlainAccumulators } from '../operators/accumulator-totals.ts'
 import type { JobGraph } from '../plan/job-graph.ts'
 import type { StateBudget } from '../state/state-budget.ts'
 import { AsyncHolds } from './async-holds.ts'
@@ -12,6 +13,9 @@ import type { RegionDeployment, RegionPart } from './deployment.ts'
 import type { SlotPort } from './slot-runtime.ts'
 import type { Task } from './task.ts'
 import { TaskFactory } from './task-factory.ts'
+
+/** Between two reports of accumulators while the job runs. */
+const accumulatorsIntervalMs = 250
 
 export interface SlotRegionParts {
   readonly deployment: RegionDeployment
@@ -31,6 +35,8 @@ export class SlotRegion {
   readonly #exchange: Exchange
   readonly #holds: AsyncHolds
   readonly #factory: TaskFactory
+  #accumulatorsDueMs = 0
+  #knownVersion = 0
   #closing: Promise<Error | undefined> | undefined
 
   constructor(parts: SlotRegionParts) {
@@ -50,8 +56,17 @@ export class SlotRegion {
     }
   }
 
-  accumulatorTotals(): Readonly<Record<string, number>> {
-    return this.#factory.accumulatorTotals()
+  accumulatorTotals(): PlainAccumulators {
+    return this.#factory.accumulators.toPlain()
+  }
+
+  /** Undefined where they are as last time, or that was a moment ago. */
+  changedAccumulators(nowMs: number): PlainAccumulators | undefined {
+    const { accumulators } = this.#factory
+    if (nowMs < this.#accumulatorsDueMs || accumulators.version === this.#knownVersion) return undefined
+    this.#accumulatorsDueMs = nowMs + accumulatorsIntervalMs
+    this.#knownVersion = accumulators.version
+    return accumulators.toPlain()
   }
 
   /** Closes tasks and channels. Answers the first failure. Idempotent. */

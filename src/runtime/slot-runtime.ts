@@ -98,6 +98,7 @@ class SlotRuntime {
       onTaskEnded: ({ vertex, subtask }) =>
         port.post({ type: 'subtaskFinished', subtask: { vertexIndex: vertex.index, subtaskIndex: subtask } }),
       onTaskFailed: (task, error) => void this.#failed.push({ task, error }),
+      onMetrics: (nowMs) => this.#postAccumulators(nowMs),
       takeCommands: () => this.#takeCommands(),
       mayEnd: () => [...this.#hosted.values()].every(({ status }) => status === 'running'),
     })
@@ -123,6 +124,14 @@ class SlotRuntime {
 
   #bell(): SlotBell {
     return openExchange(this.#deployment.exchange, this.#deployment.slots).doorbell
+  }
+
+  /** Where they have changed, from time to time. */
+  #postAccumulators(nowMs: number): void {
+    for (const { region } of this.#hosted.values()) {
+      const totals = region.changedAccumulators(nowMs)
+      if (totals !== undefined) this.#port.post({ type: 'accumulators', ...region.place, totals })
+    }
   }
 
   /** Answers the first failure. */

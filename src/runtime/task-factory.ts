@@ -9,6 +9,7 @@ import { openEdgeWriter } from '../exchange/edge-writer.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { LatencyHistograms } from '../metrics/latency-histograms.ts'
 import { SubtaskMetrics } from '../metrics/shared-metrics.ts'
+import { AccumulatorTotals } from '../operators/accumulator-totals.ts'
 import { TimestampsAndWatermarksOperator } from '../operators/timestamps-and-watermarks-operator.ts'
 import type { Operator, RecordCell } from '../operators/operator.ts'
 import { bufferTimeoutMs } from '../plan/buffer-timeout.ts'
@@ -17,7 +18,6 @@ import type { JobEdge, JobGraph, JobVertex } from '../plan/job-graph.ts'
 import type { StreamEdge } from '../plan/stream-graph.ts'
 import type { KeyedStateBackend } from '../state/keyed-state-backend.ts'
 import type { StateBudget } from '../state/state-budget.ts'
-import { AccumulatorTotals } from './accumulator-totals.ts'
 import { BufferTimeouts } from './buffer-timeouts.ts'
 import { Chain } from './chain.ts'
 import { subtaskKey } from '../checkpoint/messages.ts'
@@ -55,7 +55,8 @@ export interface CreatedTask {
 
 export class TaskFactory {
   readonly #parts: TaskFactoryParts
-  readonly #accumulators = new AccumulatorTotals()
+  /** What the slot's operators of the region have added so far. */
+  readonly accumulators: AccumulatorTotals = new AccumulatorTotals()
 
   constructor(parts: TaskFactoryParts) {
     this.#parts = parts
@@ -93,7 +94,7 @@ export class TaskFactory {
       record,
       metrics,
       mailbox,
-      accumulators: this.#accumulators,
+      accumulators: this.accumulators,
     })
     const keyedStates = new Map<number, KeyedStateBackend>()
     for (const node of vertex.nodes) {
@@ -145,11 +146,6 @@ export class TaskFactory {
       if (restore?.ended === true) task.restoreAsEnded()
     }
     return { task, open }
-  }
-
-  /** What the operators have added to accumulators so far. */
-  accumulatorTotals(): Readonly<Record<string, number>> {
-    return this.#accumulators.toPlain()
   }
 
   #takeCheckpoints(task: Task, homes: OperatorHomes): void {

@@ -9,7 +9,8 @@ import { Progress } from '../common/progress.ts'
 import { keyGroupRangeOf } from '../data/key-groups.ts'
 import type { TypeInformation } from '../data/types.ts'
 import type { Counter, Gauge, MetricGroup } from '../metrics/metric-group.ts'
-import type { Mail, Operator, OperatorContext, RecordCell } from '../operators/operator.ts'
+import { AccumulatorTotals, mergedAccumulators } from '../operators/accumulator-totals.ts'
+import type { CheckpointHooks, Mail, Operator, OperatorContext, RecordCell } from '../operators/operator.ts'
 import type { OutputTag } from '../operators/output-tag.ts'
 import { createKeyedStateBackend, type KeyedBackendKind } from '../state/create-keyed-state-backend.ts'
 import type { KeyedStateBackend, KeyedStateHandle } from '../state/keyed-state-backend.ts'
@@ -58,7 +59,8 @@ export class OperatorHarness<In, Out, In2 = never> {
   readonly operator: Operator<In, Out>
   readonly output: HarnessOutput<Out>
   readonly keyedState: KeyedStateBackend | undefined
-  readonly accumulators: Map<string, number> = new Map()
+  readonly #accumulators = new AccumulatorTotals()
+  readonly #hooks: CheckpointHooks[] = []
   readonly #options: HarnessOptions<In, In2>
   readonly #record: RecordCell = { timestampMs: noTimestamp }
   readonly #operatorState = new HarnessOperatorState()
@@ -174,10 +176,12 @@ export class OperatorHarness<In, Out, In2 = never> {
   async snapshot(): Promise<HarnessSnapshot> {
     const checkpointId = ++this.#checkpointId
     this.#resume(() => this.operator.prepareBarrier?.(checkpointId) ?? Progress.Done)
+    for (const hooks of this.#hooks) hooks.snapshotState?.(checkpointId)
     this.operator.snapshotState?.(checkpointId)
     const operatorState = this.#operatorState.snapshot()
     const keyed = await this.keyedState?.snapshot(checkpointId, this.#files)
     this.keyedState?.notifyCheckpointComplete(checkpointId)
+    for (const hooks of this.#hooks) await hooks.notifyCheckpointComplete?.(checkpointId)
     await this.operator.notifyCheckpointComplete?.(checkpointId)
     return { keyed, operatorState, files: this.#files }
   }
@@ -187,6 +191,11 @@ export class OperatorHarness<In, Out, In2 = never> {
     this.#isClosed = true
     await this.operator.close?.()
     await this.keyedState?.close()
+  }
+
+  /** Accumulators by name, as a job's result would tell them. */
+  get accumulators(): Map<string, number> {
+    return new Map(Object.entries(mergedAccumulators([this.#accumulators.toPlain()])))
   }
 
   /** Records emitted so far, side outputs left out. */
@@ -265,9 +274,8 @@ export class OperatorHarness<In, Out, In2 = never> {
       clock: this.clock,
       prng: prng(seed),
       metrics: this.#metrics,
-      accumulators: {
-        add: (name, amount) => void this.accumulators.set(name, (this.accumulators.get(name) ?? 0) + amount),
-      },
+      accumulators: this.#accumulators,
+      onCheckpoint: (hooks) => void this.#hooks.push(hooks),
       record: this.#record,
       keyedState: this.keyedState,
       operatorState: this.#operatorState,

@@ -40,7 +40,7 @@ export function connectorContext(task: Partial<TaskInfo> = {}): ConnectorContext
       counter: (name) => ({ inc: (amount = 1) => add(name, amount), count: 0 }),
       gauge: () => ({ set: () => {}, value: 0 }),
     },
-    accumulators: { add },
+    accumulators: { add, min: add, max: add, average: add },
     record: { timestampMs: noTimestamp },
     keyedState: undefined,
     operatorState: undefined as never,

@@ -133,6 +133,55 @@ describe('an environment of one’s own', () => {
     expect(result.vertices.find((vertex) => vertex.isSource)!.recordsIn).toBe(100)
   })
 
+  it('accumulates sums, extremes and means over all subtasks, and tells them while the job runs', async () => {
+    class Measuring {
+      accumulators!: RuntimeContext['accumulators']
+      open(context: RuntimeContext): void {
+        this.accumulators = context.accumulators
+      }
+      map(n: number): number {
+        this.accumulators.add('sum', n)
+        this.accumulators.min('least', n)
+        this.accumulators.max('greatest', n)
+        this.accumulators.average('mean', n)
+        return n
+      }
+    }
+    const env = local(3)
+    let isEnough = false
+    const stream = env.fromAsyncIterable(async function* () {
+      for (let n = 1; n <= 10; n++) yield n
+      while (!isEnough) await new Promise((resolve) => setTimeout(resolve, 5))
+    })
+    stream
+      .rebalance()
+      .map(new Measuring())
+      .sinkTo(customSink({ write: () => {} }))
+    const client = env.executeAsync('measured', {
+      progressIntervalMs: 10,
+      onProgress: ({ accumulators }) => (isEnough ||= accumulators['sum'] === 55),
+    })
+    const { accumulators } = await client.result()
+    expect(accumulators).toEqual({ sum: 55, least: 1, greatest: 10, mean: 5.5 })
+  })
+
+  it('refuses one accumulator name for two kinds', async () => {
+    class Twice {
+      accumulators!: RuntimeContext['accumulators']
+      open(context: RuntimeContext): void {
+        this.accumulators = context.accumulators
+      }
+      map(n: number): number {
+        this.accumulators.add('a', n)
+        this.accumulators.min('a', n)
+        return n
+      }
+    }
+    await expect(local().fromSequence(1, 2).map(new Twice()).executeAndCollect()).rejects.toMatchObject({
+      code: 'MR_PLAN_INVALID',
+    })
+  })
+
   it('gives every subtask and operator its own copy of an object, and refuses one with open() that has none', async () => {
     const shared = await local(2).fromSequence(1, 10).map(new Counting()).executeAndCollect()
     expect(shared.length).toBe(10)
