@@ -19,7 +19,8 @@ import {
   sharedDirectory,
 } from './checkpoint-layout.ts'
 import { checkpointFormatVersion } from './checkpoint-metadata.ts'
-import { acquireJobDirectoryLock, type ProcessTable } from './job-directory-lock.ts'
+import type { ProcessTable } from '../common/processes.ts'
+import { acquireJobDirectoryLock } from './job-directory-lock.ts'
 
 export interface OpenJobDirectoryOptions {
   /** Absolute path; made where it is missing. */

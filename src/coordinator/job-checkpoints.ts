@@ -13,7 +13,7 @@ import { type CheckpointSettings, checkpointSettings } from '../checkpoint/check
 import { CheckpointStore } from '../checkpoint/checkpoint-store.ts'
 import type { CheckpointReport } from '../checkpoint/messages.ts'
 import type { CheckpointLocation } from '../checkpoint/snapshot-files.ts'
-import type { ProcessTable } from '../checkpoint/job-directory-lock.ts'
+import type { ProcessTable } from '../common/processes.ts'
 import type { Doors } from '../common/doors.ts'
 import { configOptions } from '../common/config-options.ts'
 import { Configuration } from '../common/configuration.ts'

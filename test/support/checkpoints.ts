@@ -1,7 +1,7 @@
 /** Builders of checkpoints for tests of the store: small metadata around files whose content follows from a name. */
 import type { CheckpointMetadata, OperatorSnapshot } from '../../src/checkpoint/checkpoint-metadata.ts'
 import { CheckpointStore, type CheckpointStoreOptions } from '../../src/checkpoint/checkpoint-store.ts'
-import type { ProcessTable } from '../../src/checkpoint/job-directory-lock.ts'
+import type { ProcessTable } from '../../src/common/processes.ts'
 import { openSnapshotSink } from '../../src/checkpoint/snapshot-files.ts'
 import type { FileSystem } from '../../src/common/file-system.ts'
 import { prng } from '../../src/common/prng.ts'

@@ -7,13 +7,17 @@
  *    (`NAME/.partial`) where the parent cannot be written or lies on another disk.
  * 2. Beside: one rename publishes everything. Within: one rename per entry, since there is no other way.
  * 3. An output that is replaced (`overwrite`) is moved aside before and removed after the new one is in its place.
+ * 4. A staging directory names its process (`.owner`): what a process that is gone has left is removed, what another one
+ *    is writing now is left alone.
  */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { MillraceError } from '../../common/errors.ts'
+import { type ProcessIdentity, systemProcesses } from '../../common/processes.ts'
 import { sinkError } from './sink-error.ts'
 
 const insideName = '.partial'
+const ownerName = '.owner'
 
 export class PlainOutput {
   readonly directory: string
@@ -31,10 +35,12 @@ export class PlainOutput {
 
   /** Checks that the output may be written, clears what a failed run left, and makes the staging directory. */
   prepare(overwrite: boolean): void {
+    for (const staging of [this.#beside, this.#inside]) refuseInUse(this.directory, staging)
     this.discard()
     if (!overwrite) refuseTaken(this.directory)
     try {
       this.#makeStaging()
+      writeFileSync(join(this.staging(), ownerName), JSON.stringify(systemProcesses.self()))
     } catch (error) {
       throw sinkError(this.directory, error)
     }
@@ -60,6 +66,7 @@ export class PlainOutput {
 
   publish(): void {
     try {
+      rmSync(join(this.staging(), ownerName), { force: true })
       if (existsSync(this.#beside)) this.#publishWhole()
       else this.#publishEntries()
     } catch (error) {
@@ -91,6 +98,19 @@ export class PlainOutput {
     for (const name of readdirSync(this.#inside)) renameSync(join(this.#inside, name), join(this.directory, name))
     rmSync(this.#inside, { recursive: true, force: true })
   }
+}
+
+/** MR_SINK_EXISTS where another process, which runs, writes into the staging directory. */
+function refuseInUse(directory: string, staging: string): void {
+  let owner: ProcessIdentity
+  try {
+    owner = JSON.parse(readFileSync(join(staging, ownerName), 'utf8')) as ProcessIdentity
+  } catch {
+    return
+  }
+  if (owner.pid === process.pid || !systemProcesses.isAlive(owner)) return
+  const message = `process ${owner.pid} on ${owner.host} is writing to ${directory}; if it is gone, remove ${staging}`
+  throw new MillraceError('MR_SINK_EXISTS', message, { context: { file: directory } })
 }
 
 /** MR_SINK_EXISTS where the path is a file or a directory that holds anything visible or foreign. */

@@ -6,7 +6,7 @@
 import type { ConfigurationValues } from '../../common/configuration.ts'
 import { Configuration } from '../../common/configuration.ts'
 import { configOptions } from '../../common/config-options.ts'
-import type { ProcessTable } from '../../checkpoint/job-directory-lock.ts'
+import type { ProcessTable } from '../../common/processes.ts'
 import { codeOf, MillraceError } from '../../common/errors.ts'
 import { armFailPoint } from '../../common/fail-points.ts'
 import { type ParameterData, type ParameterValues, parametersOf } from '../../common/parameters.ts'

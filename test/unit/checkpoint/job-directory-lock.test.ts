@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { expect, test } from 'vitest'
-import { acquireJobDirectoryLock, systemProcesses } from '../../../src/checkpoint/job-directory-lock.ts'
+import { acquireJobDirectoryLock } from '../../../src/checkpoint/job-directory-lock.ts'
+import { systemProcesses } from '../../../src/common/processes.ts'
 import { prng } from '../../../src/common/prng.ts'
 import { ForgetfulDisk } from '../../../src/testing/forgetful-disk.ts'
 import { processTable } from '../../support/checkpoints.ts'

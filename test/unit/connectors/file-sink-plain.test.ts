@@ -1,6 +1,8 @@
+import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { startOf } from '../../../src/common/processes.ts'
 import { noTimestamp } from '../../../src/common/limits.ts'
 import { dateTimeBuckets, fileSink, type FileSinkOptions } from '../../../src/connectors/index.ts'
 import { connectorContext } from '../../support/connector-context.ts'
@@ -90,6 +92,26 @@ describe('fileSink, plain', () => {
     const sink = await write<string>(join(parent, 'out'), {}, ['c'])
     await sink.commitJob?.()
     expect(files(parent)).toEqual({ 'out/part-0-0': 'c\n' })
+  })
+
+  it('leaves alone what another process is writing, until that is gone', async () => {
+    const parent = temporaryDirectory()
+    const directory = join(parent, 'out')
+    const other = spawn('sleep', ['60'])
+    try {
+      await write<string>(directory, {}, ['mine'])
+      const owner = join(parent, '.out.partial', '.owner')
+      const identity = JSON.parse(readFileSync(owner, 'utf8')) as Record<string, unknown>
+      writeFileSync(owner, JSON.stringify({ ...identity, pid: other.pid, startedAt: startOf(other.pid!) }))
+      const refused = { code: 'MR_SINK_EXISTS', message: expect.stringContaining(`process ${other.pid}`) }
+      await expect(async () => write(directory, { overwrite: true }, [])).rejects.toMatchObject(refused)
+      expect(files(parent)['.out.partial/part-0-0']).toBe('mine\n')
+    } finally {
+      other.kill('SIGKILL')
+      await new Promise((resolve) => other.on('close', resolve))
+    }
+    await (await write<string>(directory, {}, ['next'])).commitJob?.()
+    expect(files(parent)).toEqual({ 'out/part-0-0': 'next\n' })
   })
 
   it('drops what an earlier attempt of the same subtask wrote', async () => {
