@@ -141,7 +141,9 @@ function writeRow(context: Context, group: PlacedGroup, x: string): string[] {
   group.fields.forEach((field, i) => {
     lines.push(...writeNode(context, field.node, values[i]!, { object: x, name: JSON.stringify(field.name), keys }))
   })
-  lines.push(`for (const _ in ${x}) ${keys}--`, `if (${keys} !== 0) return 2`)
+  if (context.layout.schema.isProjection !== true) {
+    lines.push(`for (const _ in ${x}) ${keys}--`, `if (${keys} !== 0) return 2`)
+  }
   return lines
 }
 

@@ -233,15 +233,16 @@ interface CompiledEncoder {
   readonly encoder: EncoderClass
 }
 
-/** Generated classes by schema key, per thread. Bounded: schemas come from plans, or few from inference. */
+/** Generated classes by schema, per thread. Bounded: schemas come from plans, or few from inference. */
 const compiled = new Map<string, CompiledEncoder>()
 
 export function newBlockEncoder(schema: ColumnSchema, views: MemoryViews): BlockEncoder {
-  let found = compiled.get(schema.key)
+  const id = schema.isProjection === true ? `projection ${schema.key}` : schema.key
+  let found = compiled.get(id)
   if (found === undefined) {
     const layout = layoutOf(schema)
     found = { layout, encoder: encoderClass(layout, BlockEncoder) as EncoderClass }
-    compiled.set(schema.key, found)
+    compiled.set(id, found)
   }
   return new found.encoder(found.layout, views)
 }

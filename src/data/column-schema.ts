@@ -43,6 +43,11 @@ export interface ColumnSchema {
   readonly root: ColumnNode
   /** JSON of the root: equal schemas have equal keys. ASCII. */
   readonly key: string
+  /**
+   * Of declared types: a row is what its type names, and other properties of the object are not looked at. An inferred
+   * schema takes only objects that have just its fields, so that nothing is lost.
+   */
+  readonly isProjection?: boolean
 }
 
 export function schemaOf(root: ColumnNode): ColumnSchema {
@@ -63,7 +68,7 @@ export function isFixedWidth(node: ColumnNode): boolean {
 export const genericSchema: ColumnSchema = schemaOf({ kind: 'generic', absent: 0 })
 
 export function schemaOfType(type: DataType): ColumnSchema {
-  return schemaOf(nodeOfType(type))
+  return { ...schemaOf(nodeOfType(type)), isProjection: true }
 }
 
 function nodeOfType(type: DataType): ColumnNode {

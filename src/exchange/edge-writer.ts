@@ -31,6 +31,8 @@ export interface EdgeWriterOptions {
   readonly targetSubtasks?: readonly number[]
   /** Where the channels were opened with it. */
   readonly pressure?: Pressure
+  /** Of the edge's records, where it is declared. */
+  readonly type?: DataType
 }
 
 /** What had not left one channel's writer when a barrier overtook. */
@@ -59,7 +61,7 @@ export function openEdgeWriter(
   exchange: { writer(channel: number, options: { schema: EdgeSchema; pressure: Pressure }): ChannelWriter },
   partitioning: EdgePartitioning,
   channels: readonly Pick<ChannelSpec, 'id' | 'targetSubtask'>[],
-  options: Omit<EdgeWriterOptions, 'targetSubtasks' | 'pressure'> & { readonly type?: DataType },
+  options: Omit<EdgeWriterOptions, 'targetSubtasks' | 'pressure'>,
 ): EdgeWriter {
   const pressure: Pressure = { fullChannels: 0 }
   const schema = new EdgeSchema(options.type)
@@ -83,7 +85,7 @@ export function createEdgeWriter(
   const emit =
     partitioning.kind === 'broadcast'
       ? compileBroadcast(context)
-      : compileEmit(partitionerOf(partitioning, context), context)
+      : compileEmit(partitionerOf(partitioning, context), context, options.type)
   return new ChannelsWriter(emit, channels, options)
 }
 
@@ -174,25 +176,46 @@ function partitionerOf(
 }
 
 /**
- * Written.Full is 0, Written.Wrote is 1. A block that is full or closed is not called: the call would see the `write` of
+ * Written.Full is 0, Wrote 1, Mismatch 2. A block that is full or closed is not called: the call would see the `write` of
  * whatever stands for no block, too, and V8 inlines a call only where it has seen one function.
+ *
+ * A record of a declared type that the block has no room for goes the slow way as a copy: so the record itself need not
+ * exist as an object at all, where V8 sees its making and its end in one piece of code.
  */
-const hand = `const block = channel.block
+function hand(type?: DataType): string {
+  const slow = 'channel.writeSlow(value, timestampMs, answer)'
+  const copy = copyOf(type)
+  return `const block = channel.block
  const answer = block.count < block.stride ? block.write(value, timestampMs) : 0
- if (answer !== 1) channel.writeSlow(value, timestampMs, answer)`
+ if (answer !== 1) {
+   ${copy === undefined ? slow : `if (answer === 2 || !isPlainObject(value)) ${slow}; else channel.writeSlow(${copy}, timestampMs, answer)`}
+ }`
+}
 
-function compileEmit(partitioner: Partitioner, { channels }: PartitionerContext): Emit {
-  const bindings: Readonly<Record<string, unknown>> = { ...partitioner.bindings, channels }
+/** An expression for a copy of `value`, a plain object. */
+function copyOf(type: DataType | undefined): string | undefined {
+  if (type?.kind !== 'row' || type.nullable === true) return undefined
+  const names = type.fields.map(({ name }) => JSON.stringify(name))
+  if (names.some((name) => name === '"__proto__"')) return undefined
+  return `{ ${names.map((name) => `${name}: value[${name}]`).join(', ')} }`
+}
+
+function compileEmit(partitioner: Partitioner, { channels }: PartitionerContext, type: DataType | undefined): Emit {
+  const bindings: Readonly<Record<string, unknown>> = { ...partitioner.bindings, channels, isPlainObject }
   const make = new Function(
     ...Object.keys(bindings),
     `'use strict'
     ${partitioner.state ?? ''}
     return function emit(value, timestampMs) {
       ${partitioner.select}
-      ${hand}
+      ${hand(type)}
     }`,
   ) as (...values: unknown[]) => Emit
   return make(...Object.values(bindings))
+}
+
+function isPlainObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
 }
 
 /** Every channel takes every record. */
@@ -202,7 +225,7 @@ function compileBroadcast({ channels }: PartitionerContext): Emit {
     `'use strict'
     return function broadcast(value, timestampMs) {
       for (let i = 0; i < channels.length; i++) { const channel = channels[i]
-        ${hand}
+        ${hand()}
       }
     }`,
   ) as (channels: readonly RecordPort[]) => Emit
