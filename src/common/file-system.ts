@@ -5,6 +5,7 @@
  */
 import { constants } from 'node:fs'
 import * as fsp from 'node:fs/promises'
+import { dirname } from 'node:path'
 
 const readChunkBytes = 1 << 20
 
@@ -78,7 +79,7 @@ export const nodeFileSystem: FileSystem = {
   link: (existing, to) => fsp.link(existing, to),
   unlink: (path) => fsp.unlink(path),
   truncate: (path, bytes) => fsp.truncate(path, bytes),
-  makeDirectory: async (path) => void (await fsp.mkdir(path, { recursive: true })),
+  makeDirectory,
   list: async (path) => (await fsp.readdir(path)).toSorted(),
   async stat(path) {
     try {
@@ -98,4 +99,18 @@ export const nodeFileSystem: FileSystem = {
       await handle.close()
     }
   },
+}
+
+/** Node's recursive mkdir says ENOENT where a disk is read-only; the plain one says what is the matter. */
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await fsp.mkdir(path, { recursive: true })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    const parent = dirname(path)
+    if (parent !== path) await makeDirectory(parent)
+    await fsp.mkdir(path).catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code !== 'EEXIST') throw cause
+    })
+  }
 }

@@ -18,7 +18,7 @@ import { type CheckpointDoors, JobCheckpoints, type RestorePoint } from './job-c
 import { JobControl } from './job-control.ts'
 import type { ExecuteJob, JobRequest, JobResult, RestartReport } from './job-execution.ts'
 import { JobSinks } from './job-sinks.ts'
-import { isRestartable, restartStrategy } from './restart-strategy.ts'
+import { isRestartable, restartStrategy, restartWarning } from './restart-strategy.ts'
 import { SlotPool } from './slot-pool.ts'
 import type { Slots } from './slots.ts'
 import { enumerateSplits, type Splits, splitPools } from './splits.ts'
@@ -121,6 +121,7 @@ async function runAttempts(plan: JobPlan, control: JobControl, first: Beginning)
       const delayMs = running.isGivenUp ? undefined : strategy.afterFailure()
       if (delayMs === undefined) throw error
       running.report('RESTARTING')
+      plan.request.onWarning?.(restartWarning(error, delayMs, 'the job starts'))
       await pause(doors.timers, delayMs, plan.signal)
       attempt = control.countRestart(restartReport(error as Error))
       const latest = await checkpoints?.restorePoint()

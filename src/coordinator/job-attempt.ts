@@ -26,7 +26,7 @@ import type { AttemptCheckpoints, JobCheckpoints, RestorePoint } from './job-che
 import type { JobRequest, JobStatus, RestartReport, VertexReport } from './job-execution.ts'
 import { ProgressTracker } from './progress-tracker.ts'
 import { RegionFailover } from './region-failover.ts'
-import { isRestartable, type RestartStrategy } from './restart-strategy.ts'
+import { isRestartable, type RestartStrategy, restartWarning } from './restart-strategy.ts'
 import type { Slots } from './slots.ts'
 
 /** What stays the same over the attempts of a job. */
@@ -223,6 +223,8 @@ export class JobAttempt {
     const delayMs = this.#plan.strategy.afterFailure()
     if (delayMs === undefined) return this.#giveUp(error)
     this.#causes.push(error)
+    const what = regions.length === 1 ? `region ${regions[0]} starts` : `regions ${regions.join(', ')} start`
+    this.#plan.request.onWarning?.(restartWarning(error, delayMs, what))
     this.#failover.fail(regions, delayMs)
   }
 

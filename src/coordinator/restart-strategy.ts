@@ -54,6 +54,13 @@ export function isRestartable(error: unknown): boolean {
   return code === undefined || errorCodes[code].retryable
 }
 
+/** What the user is told before a restart, so that a job that restarts for ever does not do so in silence. */
+export function restartWarning(error: unknown, delayMs: number, what: string): string {
+  const code = codeOf(error)
+  const message = error instanceof Error ? error.message : String(error)
+  return `${code === undefined ? '' : `${code}: `}${message}; ${what} again in ${(delayMs / 1_000).toFixed(1)} s`
+}
+
 function fixedDelay(attempts: number, delayMs: number): RestartStrategy {
   let failures = 0
   return { kind: 'fixed-delay', afterFailure: () => (++failures > attempts ? undefined : delayMs) }

@@ -17,11 +17,12 @@ interface Options {
   readonly parallelism?: number
   readonly configuration?: ConfigurationValues
   readonly ask?: (controls: JobControls) => void
+  readonly warnings?: string[]
 }
 
 function run(
   definition: JobDefinition,
-  { parallelism = 1, configuration = {}, ask }: Options = {},
+  { parallelism = 1, configuration = {}, ask, warnings }: Options = {},
 ): Promise<JobResult> {
   return executeJob({
     definition,
@@ -33,6 +34,7 @@ function run(
       ...configuration,
     },
     ...(ask && { onControl: ask }),
+    onWarning: (text) => void warnings?.push(text),
   })
 }
 
@@ -131,11 +133,15 @@ describe('a failure in one of two pipelines', () => {
   test('is final where the restart strategy says so', async () => {
     const directory = temporaryDirectory()
     const configuration = { 'restart-strategy.type': 'fixed-delay', 'restart-strategy.fixed-delay.delay': '1 ms' }
-    const failing = run(twoPipelines(directory, new Watch(), [50, 60]), { configuration })
+    const warnings: string[] = []
+    const failing = run(twoPipelines(directory, new Watch(), [50, 60]), { configuration, warnings })
     await expect(failing).rejects.toMatchObject({
       code: 'MR_USER_FUNCTION_FAILED',
       message: expect.stringContaining('60'),
     })
+    expect(warnings).toEqual([
+      expect.stringMatching(/^MR_USER_FUNCTION_FAILED: .* fails at 50; region 0 starts again in 0\.0 s$/),
+    ])
   })
 
   test('keeps savepoints waiting until the region runs again', async () => {
