@@ -44,12 +44,14 @@ test('every public export has a doc comment', () => {
   expect([...new Set(undocumented)]).toEqual([])
 })
 
-test('every @example of a public export, and the code in README.md, compiles', () => {
+test('every @example of a public export, and the code in README.md and docs/testing.md, compiles', () => {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-examples-'))
   try {
     const examples = [...new Set(all.map((one) => one.path))].flatMap((path) => examplesOf(path))
-    for (const [, code] of read('README.md').matchAll(/^```ts\n([^]*?)^```/gm)) {
-      examples.push({ file: `README-${examples.length}.ts`, code: code! })
+    for (const page of ['README.md', 'docs/testing.md']) {
+      for (const [, code] of read(page).matchAll(/^```ts\n([^]*?)^```/gm)) {
+        examples.push({ file: `page-${examples.length}.ts`, code: code! })
+      }
     }
     expect(examples.length).toBeGreaterThan(0)
     for (const { file, code } of examples) writeFileSync(join(directory, file), withImports(code))
