@@ -21,6 +21,7 @@
  */
 import { codeOf, MillraceError } from '../../common/errors.ts'
 import { mix32 } from '../../data/key-groups.ts'
+import { nextMultiplier } from './multipliers.ts'
 import type { NativeBuffer } from '../../memory/memory-views.ts'
 import type { StateAccount } from '../state-budget.ts'
 import { keyArenaBytes } from './key-words.ts'
@@ -503,13 +504,6 @@ const none: { i32: Int32Array; f64: Float64Array; i64: BigInt64Array } = {
 /** Places of entries to be copied, some at a time. */
 const copiedAtOnce = 256
 const copied = new Int32Array(copiedAtOnce)
-
-let multiplierCount = 0
-
-/** An odd number with bits all over it; another one every time, the same sequence in every run. */
-function nextMultiplier(): number {
-  return mix32(++multiplierCount) | 1
-}
 
 export function hasBit(bits: Int32Array, index: number): boolean {
   return (bits[index >>> 5]! & (1 << (index & 31))) !== 0

@@ -17,9 +17,10 @@ import type { JobControls } from '../../coordinator/job-control.ts'
 import type { JobRequest, JobResult } from '../../coordinator/job-execution.ts'
 import type { JobDefinition } from '../../plan/job-definition.ts'
 import { translate } from '../../plan/translate.ts'
+import { seedMultipliers } from '../../state/managed/multipliers.ts'
 import { ForgetfulDisk, PowerCut } from '../forgetful-disk.ts'
 import { FaultBudget, type PlannedFault, type SimulatedFaults } from './faults.ts'
-import { simulatedFiles } from './simulated-files.ts'
+import { type DiskRoom, simulatedFiles } from './simulated-files.ts'
 import { SimulatedSlots } from './simulated-slots.ts'
 import { Scope, World } from './world.ts'
 
@@ -131,6 +132,7 @@ class Simulation {
     this.#options = options
     this.#parameters = parametersOf(options.parameters ?? {})
     this.#random = prng(random.nextUint32())
+    seedMultipliers(random.nextUint32())
     this.#world = new World({ random: prng(random.nextUint32()), startMs, stepsMax, log })
     this.#budget = new FaultBudget(options.faults ?? {}, prng(random.nextUint32()))
     this.#disk = options.disk ?? new ForgetfulDisk({ seed: random.nextUint32() })
@@ -162,7 +164,6 @@ class Simulation {
     const life = new Life(process, this.#budget.nextLife(), {
       world: this.#world,
       random: this.#random,
-      disk: this.#disk,
       happened: (what) => this.#happen(what),
     })
     this.#world.note(`start with parallelism ${parallelism}`)
@@ -194,7 +195,7 @@ class Simulation {
     const world = this.#world
     const pid = 100 + this.#parallelisms.length
     const filesOf = (scope: Scope): ReturnType<typeof simulatedFiles> =>
-      simulatedFiles(scope, this.#random, { disk: this.#disk, slowMsMax: this.#slowMsMax })
+      simulatedFiles(scope, this.#random, { disk: this.#disk, slowMsMax: this.#slowMsMax, room: life.room })
     const processes: ProcessTable = {
       self: () => ({ pid, startedAt: `simulated/${pid}`, host: 'simulated' }),
       isAlive: (other) => other.pid === pid,
@@ -259,7 +260,6 @@ class Simulation {
 interface LifeParts {
   readonly world: World
   readonly random: Prng
-  readonly disk: ForgetfulDisk
   happened(what: string): void
 }
 
@@ -267,6 +267,7 @@ interface LifeParts {
 class Life {
   readonly scope: Scope
   slots: SimulatedSlots | undefined
+  readonly room: DiskRoom = { writesLeft: Number.POSITIVE_INFINITY }
   readonly #parts: LifeParts
   readonly #planned: PlannedFault[]
   readonly #firstStep: number
@@ -302,7 +303,6 @@ class Life {
     } finally {
       disarm()
     }
-    this.#parts.disk.capacityBytes = Number.POSITIVE_INFINITY
     if (this.scope.isDead || outcome === undefined) return 'dead'
     if ('result' in outcome) return outcome.result
     if (!this.#wasFull || !tellsOfFullDisk(outcome.error)) throw outcome.error
@@ -311,10 +311,10 @@ class Life {
   }
 
   #beforeStep(): void {
-    const { world, disk } = this.#parts
+    const { world } = this.#parts
     const step = world.steps - this.#firstStep
     if (world.steps >= this.#roomAgainAt) {
-      disk.capacityBytes = Number.POSITIVE_INFINITY
+      this.room.writesLeft = Number.POSITIVE_INFINITY
       this.#roomAgainAt = Number.POSITIVE_INFINITY
     }
     while (this.#planned.length > 0 && this.#planned[0]!.atStep <= step && !this.scope.isDead) {
@@ -324,7 +324,7 @@ class Life {
   }
 
   #happen({ kind }: PlannedFault): void {
-    const { random, disk, world, happened } = this.#parts
+    const { random, world, happened } = this.#parts
     switch (kind) {
       case 'crash':
         return this.#crash('the process crashes')
@@ -341,7 +341,7 @@ class Life {
       case 'fullDisk':
         happened('the disk is full')
         this.#wasFull = true
-        disk.capacityBytes = disk.usedBytes() + random.nextBelow(2_000)
+        this.room.writesLeft = random.nextBelow(6)
         this.#roomAgainAt = world.steps + 1 + random.nextBelow(400)
         return
       case 'savepoint':

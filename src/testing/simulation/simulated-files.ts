@@ -6,14 +6,20 @@ import type { FileHandle, FileSystem } from '../../common/file-system.ts'
 import type { Prng } from '../../common/prng.ts'
 import type { Scope } from './world.ts'
 
+/** Counted in writes, not in bytes: how many bytes V8 takes for the same object is no matter of seeds. */
+export interface DiskRoom {
+  writesLeft: number
+}
+
 /** What lies behind changes when the machine does; see `ForgetfulDisk.crash`. */
 export interface DiskUnder {
   readonly disk: FileSystem
   /** The longest that an operation takes, virtual ms. */
   readonly slowMsMax: number
+  readonly room: DiskRoom
 }
 
-export function simulatedFiles(scope: Scope, random: Prng, { disk, slowMsMax }: DiskUnder): FileSystem {
+export function simulatedFiles(scope: Scope, random: Prng, { disk, slowMsMax, room }: DiskUnder): FileSystem {
   const operation = async <T>(label: string, act: () => Promise<T>): Promise<T> => {
     if (slowMsMax > 0 && random.nextBelow(4) === 0) {
       const delayMs = random.nextFloat() ** 2 * slowMsMax
@@ -30,7 +36,14 @@ export function simulatedFiles(scope: Scope, random: Prng, { disk, slowMsMax }: 
     write: (bytes) => {
       // As the operating system does: the bytes are the ones at the time of the call.
       const copy = Uint8Array.from(bytes)
-      return operation(`write ${copy.byteLength}`, () => file.write(copy))
+      return operation('write', async () => {
+        if (room.writesLeft > 0) {
+          room.writesLeft--
+          return await file.write(copy)
+        }
+        await file.write(copy.subarray(0, random.nextBelow(copy.byteLength + 1)))
+        throw Object.assign(new Error('ENOSPC: no space left on the simulated disk'), { code: 'ENOSPC' })
+      })
     },
     sync: () => operation('sync', () => file.sync()),
     close: () => operation('close', () => file.close()),
