@@ -26,12 +26,7 @@ export type { AsyncCallContext, AsyncFunction, AsyncInvoke } from './operators/a
 export { type AsyncRetryStrategy, retryStrategies, type RetryPredicates } from './operators/async-retry-strategy.ts'
 export type { IntervalJoin, IntervalJoined } from './api/interval-join.ts'
 export type { PairedByKey, PairedStreams, PairFunction, PairingKind, WindowedPair } from './api/paired-streams.ts'
-export type {
-  KeyedProcessContext,
-  OnTimerContext,
-  TimeDomain,
-  TimerService,
-} from './operators/keyed-process-context.ts'
+export type { KeyedProcessContext, OnTimerContext, TimeDomain } from './operators/keyed-process-context.ts'
 export type { KeyedProcessElement, KeyedProcessFunction } from './operators/keyed-process-operator.ts'
 export type { KeyedCoProcessFunction } from './operators/keyed-co-process-operator.ts'
 export type {
@@ -56,7 +51,7 @@ export type {
   Sided,
 } from './windows/co-group-operator.ts'
 export type { PartitionWindowedStream } from './api/partition-windowed-stream.ts'
-export type { Collector, ProcessContext } from './operators/process-context.ts'
+export type { Collector, ProcessContext, TimerService } from './operators/process-context.ts'
 export type { ProcessElement, ProcessFunction } from './operators/process-operator.ts'
 export type { CoFlatMapFunction, CoMapFunction, CoProcessFunction } from './operators/co-map-operator.ts'
 export type { ReduceFunction, RichReduceFunction } from './operators/reduce-function.ts'

@@ -5,22 +5,10 @@ import type { KeyedStateBackend, Namespace } from '../state/keyed-state-backend.
 import type { TimerService as Timers } from '../time/timer-service.ts'
 import type { OperatorContext, Output } from './operator.ts'
 import type { OutputTag } from './output-tag.ts'
-import type { Collector, ProcessContext } from './process-context.ts'
+import type { Collector, ProcessContext, TimerService } from './process-context.ts'
 import { requireKeyedState } from './runtime-context.ts'
 import { createTimers } from './timers.ts'
 import { userFunctionError } from './user-function-error.ts'
-
-/** Timers of the current key: one per time and domain, however often it is registered. */
-export interface TimerService {
-  /** Clock of this machine, ms since the epoch. */
-  currentProcessingTime(): number
-  /** Event time that the operator has reached, ms. */
-  currentWatermark(): number
-  registerEventTimeTimer(timeMs: number): void
-  registerProcessingTimeTimer(timeMs: number): void
-  deleteEventTimeTimer(timeMs: number): void
-  deleteProcessingTimeTimer(timeMs: number): void
-}
 
 /** What a keyed process function sees beside the record. */
 export interface KeyedProcessContext<Key> extends ProcessContext {
