@@ -197,6 +197,11 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
     return this.account.usedBytes
   }
 
+  chargeOther(bytes: number): void {
+    if (bytes > 0) this.account.charge(bytes)
+    else this.account.release(-bytes)
+  }
+
   entryCount(): number {
     let count = 0
     for (const { cell } of this.#states.values()) count += cell.entryCount()

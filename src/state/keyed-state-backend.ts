@@ -206,6 +206,11 @@ export interface KeyedStateBackend {
    */
   settle?(): Promise<void> | undefined
 
+  /**
+   * Charges memory that belongs to the keyed state but is kept elsewhere (timers) to the same budget; a negative number
+   * gives it back. MR_STATE_OVER_BUDGET where there is no more; backends on disk then keep less in memory instead.
+   */
+  chargeOther(bytes: number): void
   /** Bytes in use, as charged to the budget. */
   usedBytes(): number
   /** Entries over all states and namespaces. */

@@ -21,6 +21,11 @@ const sparseBucketsMax = 256
 const entriesPerBucketMin = 2048
 const wideningMax = 2 ** 40
 
+/** Of a timer in a log: time, key, namespace and hash, and its share of the order when it is due. */
+const bytesPerTimer = 48
+/** Changes after which the queue's size is looked at. */
+const changesPerCharge = 1024
+
 /** Timers registered lately, so that one registered with every record is not logged every time. A power of two. */
 const recentEntries = 16_384
 
@@ -33,6 +38,9 @@ export class TimerQueue {
   snapshotNumber = 0
   /** Called before the first change of a bucket while a snapshot is under way. */
   beforeChange: (bucket: TimerBucket) => void = () => {}
+  readonly #charge: (bytes: number) => void
+  #chargedBytes = 0
+  #changesLeft = changesPerCharge
   #widthMs = initialWidthMs
   #buckets: Map<number, TimerBucket> = new Map()
   #ids: number[] = []
@@ -44,6 +52,11 @@ export class TimerQueue {
   #sparseCheckAt = 0
   /** By hash: [hash, bucket's serial, index in its log]. */
   #recent: Int32Array | undefined = undefined
+
+  /** `charge` is told of so many bytes more, or fewer, now and then; it may refuse more by throwing. */
+  constructor(charge: (bytes: number) => void = () => {}) {
+    this.#charge = charge
+  }
 
   /** Number of timers. Settles all buckets: for tests and metrics. */
   get size(): number {
@@ -72,6 +85,7 @@ export class TimerQueue {
     recent[at + 1] = bucket.serial
     recent[at + 2] = bucket.append(key, namespace, timeMs, hash)
     this.#addedCount++
+    if (--this.#changesLeft === 0) this.#chargeAnew()
   }
 
   /** Nothing happens where the timer is not registered. */
@@ -123,9 +137,19 @@ export class TimerQueue {
       const bucket = this.#buckets.get(this.#ids[0]!)!
       if (bucket.peek() >= 0) return (this.#first = bucket)
       this.#buckets.delete(bucket.id)
+      if (this.#chargedBytes > 0) this.#chargeAnew()
       if (this.#last === bucket) this.#last = undefined
       this.#popId()
     }
+  }
+
+  #chargeAnew(): void {
+    this.#changesLeft = changesPerCharge
+    let entries = 0
+    for (const { times } of this.#buckets.values()) entries += times.length
+    const bytes = entries * bytesPerTimer
+    this.#charge(bytes - this.#chargedBytes)
+    this.#chargedBytes = bytes
   }
 
   #bucketOf(timeMs: number): TimerBucket | undefined {

@@ -39,8 +39,8 @@ export class TimerService {
   readonly #firstGroup: number
   readonly #lastGroup: number
   readonly #maxParallelism: number
-  readonly #eventTime = new TimerQueue()
-  readonly #processingTime = new TimerQueue()
+  readonly #eventTime: TimerQueue
+  readonly #processingTime: TimerQueue
   #watermarkMs = minWatermark
 
   /** Restored timers are there at once if the backend has been restored; otherwise when it is. */
@@ -52,6 +52,9 @@ export class TimerService {
     this.#firstGroup = backend.keyGroupRange.first
     this.#lastGroup = backend.keyGroupRange.last
     this.#maxParallelism = backend.maxParallelism
+    const charge = (bytes: number): void => backend.chargeOther(bytes)
+    this.#eventTime = new TimerQueue(charge)
+    this.#processingTime = new TimerQueue(charge)
     const part = timerSnapshotPart(this.#eventTime, this.#processingTime, backend.keyGroupRange, backend.maxParallelism)
     backend.addSnapshotPart(`timers-${options.name}`, part)
   }

@@ -78,6 +78,11 @@ export class DiskBackend extends KeyedBackendBase {
     return this.memory.usedBytes
   }
 
+  override chargeOther(bytes: number): void {
+    this.memory.otherBytes += bytes
+    this.memory.settle()
+  }
+
   get wantsPrefetch(): boolean {
     for (const cell of this.diskCells()) if (cell.tables.get(this.context.namespace)?.isComplete === false) return true
     return false

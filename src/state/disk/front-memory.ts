@@ -14,6 +14,8 @@ export class FrontMemory {
   frozenBytes = 0
   /** Of tables that only save reads. */
   cleanBytes = 0
+  /** Of what is not in tables, but charged with them: timers. */
+  otherBytes = 0
   limitBytes: number
   #grantedBytes = 0
   #isClosed = false
@@ -25,7 +27,7 @@ export class FrontMemory {
   }
 
   get usedBytes(): number {
-    return this.activeBytes + this.frozenBytes + this.cleanBytes
+    return this.activeBytes + this.frozenBytes + this.cleanBytes + this.otherBytes
   }
 
   /** Changes may take two fifths: as much again may be on its way to disk, the rest is cache. */
@@ -63,6 +65,7 @@ export class FrontMemory {
     this.activeBytes = 0
     this.frozenBytes = 0
     this.cleanBytes = 0
+    this.otherBytes = 0
   }
 
   #ask(used: number): void {
@@ -72,6 +75,7 @@ export class FrontMemory {
       this.#grantedBytes += ask
       return
     }
-    this.limitBytes = Math.max(Math.min(this.limitBytes, this.#grantedBytes), limitBytesMin)
+    const left = this.#grantedBytes - this.otherBytes
+    this.limitBytes = Math.max(Math.min(this.limitBytes, left), limitBytesMin)
   }
 }

@@ -51,6 +51,43 @@ describe('timer service', () => {
     expect(f.fired.length).toBe(4)
   })
 
+  it('charges timers to the budget of the state, and gives back what has fired', () => {
+    for (const kind of ['heap', 'managed', 'leveldb'] as const) {
+      const range = { keyGroupRange: { first: 0, last: 127 }, maxParallelism: 128 }
+      const backend = createKeyedStateBackend(kind, range)
+      const target = { onEventTime: () => {}, onProcessingTime: () => {} }
+      const timers = new TimerService({ backend, name: 't', target, isFull: () => false })
+      const before = backend.usedBytes()
+      for (let i = 0; i < 10_240; i++) {
+        backend.setCurrentKey(i)
+        timers.registerEventTimeTimer(0, 1_000 + (i % 7) * 100_000)
+      }
+      expect(backend.usedBytes() - before).toBeGreaterThan(10_240 * 40)
+      timers.advanceWatermark(Infinity)
+      expect(backend.usedBytes()).toBe(before)
+      void backend.close()
+    }
+  })
+
+  it('refuses timers that exceed the budget of a backend in memory', () => {
+    let leftBytes = 1024 * 1024
+    const budget = {
+      tryCharge: (bytes: number) => bytes <= leftBytes && ((leftBytes -= bytes), true),
+      release: (bytes: number) => void (leftBytes += bytes),
+    }
+    const range = { keyGroupRange: { first: 0, last: 127 }, maxParallelism: 128 }
+    const backend = createKeyedStateBackend('managed', { ...range, budget })
+    const target = { onEventTime: () => {}, onProcessingTime: () => {} }
+    const timers = new TimerService({ backend, name: 't', target, isFull: () => false })
+    const fill = (): void => {
+      for (let i = 0; i < 100_000; i++) {
+        backend.setCurrentKey(i)
+        timers.registerEventTimeTimer(0, i)
+      }
+    }
+    expect(fill).toThrow(expect.objectContaining({ code: 'MR_STATE_OVER_BUDGET' }))
+  })
+
   it('registers a timer once per key, namespace and time, and deletes it', () => {
     const f = fixture()
     for (let i = 0; i < 100; i++) for (const key of ['a', 'b', { k: 1 }]) register(f, key, 1, 10)

@@ -1,0 +1,93 @@
+/**
+ * Question: does a state of 100 million 8-byte counters in rocksdb stay within its memory budget, and how fast is it
+ * read, modified and written there by batches of 2,048? Resident memory may exceed the budget (tables in front and block
+ * cache, which the engine's own metadata is charged to) by what Node takes by itself, and half as much again for what is
+ * on its way to disk.
+ *
+ * Run: node bench/state/keys-beyond-memory.ts [--json] [--keys 100000000] [--seconds 20] (minutes, and 10 GB of disk).
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { prng } from '../../src/common/prng.ts'
+import { types } from '../../src/data/types.ts'
+import { openRocksdbBackend } from '../../src/state/rocksdb/rocksdb-backend.ts'
+
+const MiB = 1024 * 1024
+const batchKeys = 2048
+
+const { values } = parseArgs({
+  options: {
+    json: { type: 'boolean', default: false },
+    keys: { type: 'string', default: '100000000' },
+    seconds: { type: 'string', default: '20' },
+  },
+})
+const keys = Number(values.keys)
+const seconds = Number(values.seconds)
+const frontBytes = 128 * MiB
+const cacheBytes = 256 * MiB
+const directory = mkdtempSync(join(tmpdir(), 'millrace-bench-'))
+const nodeBytes = process.memoryUsage.rss()
+const backend = openRocksdbBackend({
+  keyGroupRange: { first: 0, last: 127 },
+  maxParallelism: 128,
+  localDirectory: directory,
+  frontBytesMax: frontBytes,
+  rocksdb: { blockCacheBytes: cacheBytes, metadataInCache: true },
+})
+const counter = backend.value<number>({ kind: 'value', name: 'counter', type: types.float64() })
+
+let peakBytes = 0
+async function turn(): Promise<void> {
+  peakBytes = Math.max(peakBytes, process.memoryUsage.rss())
+  await (backend.settle() ?? new Promise((resolve) => setImmediate(resolve)))
+}
+
+const figures: Record<string, number> = { keys, budgetMB: Math.round((frontBytes + cacheBytes) / 1e6) }
+try {
+  let start = performance.now()
+  for (let key = 0; key < keys; key++) {
+    backend.setCurrentKey(key)
+    counter.update(0)
+    if (key % batchKeys === 0) await turn()
+  }
+  backend.freezeAll()
+  await backend.queue.idle()
+  figures['fill M/s'] = keys / (performance.now() - start) / 1e3
+  const random = prng(7)
+  /** Ranks to the power of five, scattered: a tenth of the keys takes two thirds of the operations. */
+  const skewed = (): number =>
+    (Math.imul(Math.floor(keys * (random.nextBelow(2 ** 30) / 2 ** 30) ** 5), 0x9e3779b1) >>> 0) % keys
+  for (const [name, next] of [
+    ['uniform', () => random.nextBelow(keys)],
+    ['skewed', skewed],
+  ] as const) {
+    const batch = new Uint32Array(batchKeys)
+    let operations = 0
+    start = performance.now()
+    while (performance.now() - start < seconds * 1000) {
+      for (let i = 0; i < batchKeys; i++) batch[i] = next()
+      backend.prefetch(batch, batchKeys)
+      for (let i = 0; i < batchKeys; i++) {
+        backend.setCurrentKey(batch[i])
+        counter.update(counter.value()! + 1)
+      }
+      operations += batchKeys
+      await turn()
+    }
+    figures[`${name} M/s`] = operations / (performance.now() - start) / 1e3
+  }
+  figures['resident MB, peak'] = peakBytes / 1e6
+  figures['resident MB, Node alone'] = nodeBytes / 1e6
+  figures['of the budget'] = (peakBytes - nodeBytes) / (frontBytes + cacheBytes)
+} finally {
+  await backend.close()
+  rmSync(directory, { recursive: true, force: true })
+}
+const rounded = Object.fromEntries(
+  Object.entries(figures).map(([name, value]) => [name, Math.round(value * 1000) / 1000]),
+)
+if (values.json) console.log(JSON.stringify({ bench: 'keys-beyond-memory', node: process.version, figures: rounded }))
+else console.table(rounded)
