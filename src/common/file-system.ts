@@ -64,14 +64,21 @@ export const nodeFileSystem: FileSystem = {
   readFile: (path) => fsp.readFile(path),
   async *readChunks(path) {
     const handle = await fsp.open(path, constants.O_RDONLY)
+    const { size } = await handle.stat()
+    const chunkBytes = Math.min(readChunkBytes, size + 1)
+    const buffers = [Buffer.allocUnsafeSlow(chunkBytes), Buffer.allocUnsafeSlow(chunkBytes)] as const
+    const read = (turn: number): Promise<{ bytesRead: number }> => handle.read(buffers[turn & 1]!, 0, chunkBytes)
+    let next = read(0)
     try {
-      const buffer = Buffer.allocUnsafeSlow(readChunkBytes)
-      for (;;) {
-        const { bytesRead } = await handle.read(buffer, 0, readChunkBytes)
+      for (let turn = 0; ; turn++) {
+        const { bytesRead } = await next
         if (bytesRead === 0) return
-        yield buffer.subarray(0, bytesRead)
+        // Read on while the caller is busy with this chunk.
+        next = read(turn + 1)
+        yield buffers[turn & 1]!.subarray(0, bytesRead)
       }
     } finally {
+      await next.catch(() => undefined)
       await handle.close()
     }
   },

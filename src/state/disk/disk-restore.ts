@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { ByteReader } from '../../data/bytes.ts'
 import { cellCodec } from '../cell-codec.ts'
 import type { KeyedStateHandle, KeyGroupRange } from '../keyed-state-backend.ts'
-import type { SnapshotSource } from '../snapshot-store.ts'
+import type { SnapshotSource, StoredFile } from '../snapshot-store.ts'
 import type { DiskBackend } from './disk-backend.ts'
 import { decodeNamespace, type DiskMeta, diskMetaOf } from './disk-handle.ts'
 import type { DiskStore } from './disk-store.ts'
@@ -131,16 +131,18 @@ export class DiskRestore {
     }
   }
 
-  /** Links the files of a handle into a directory under the engine's names. */
+  /** Links the files of a handle into a directory under the engine's names; they are verified side by side. */
   async #place(part: Part, directory: string): Promise<void> {
     await mkdir(directory, { recursive: true })
-    for (const [i, file] of part.handle.files.entries()) {
-      const target = join(directory, part.meta.names[i]!)
+    const place = async (file: StoredFile, name: string): Promise<void> => {
+      const target = join(directory, name)
       const from = await this.#source.localPath(file)
       // The engine appends to what is no immutable table: that must be a file of its own.
       if (file.shared) await link(from, target).catch(() => copyFile(from, target))
       else await copyFile(from, target)
     }
+    const placed = await Promise.allSettled(part.handle.files.map((file, i) => place(file, part.meta.names[i]!)))
+    for (const each of placed) if (each.status === 'rejected') throw each.reason
   }
 }
 

@@ -13,7 +13,7 @@ import type { StateSpec } from '../state-spec.ts'
 import { createManagedCell, ManagedCell } from './managed-cell.ts'
 import { type Drop, type FrozenPartition, type Graves, ManagedSnapshot } from './managed-snapshot.ts'
 import type { NamespaceTables } from './namespace-tables.ts'
-import { Mode, type Partition } from './partition.ts'
+import { Mode, type Partition, Zeros } from './partition.ts'
 
 /** Growing and splitting a partition of this many entries takes a few milliseconds. */
 const partitionEntriesMaxDefault = 262_144
@@ -95,14 +95,16 @@ export class ManagedBackend extends KeyedBackendBase {
   }
 
   protected freeze(checkpointId: number, isFull: boolean, tracks: boolean): FrozenState {
+    const zeros = this.#zerosToTrack()
     const partitions: FrozenPartition[] = []
     const graves: Graves[] = []
     for (const cell of this.cells() as Iterable<ManagedCell<unknown>>) {
       for (const tables of cell.namespaceTables.values()) {
         if (tracks) tables.isPersisted = true
         for (const [table, partition] of tables.partitions()) {
-          partition.track(!isFull || !tracks)
-          if (freezePartition(partition, checkpointId, isFull, tracks)) partitions.push({ cell, table, partition })
+          const isDirty = partition.track(!isFull || !tracks, zeros)
+          if (freezePartition(partition, isDirty, checkpointId, isFull, tracks))
+            partitions.push({ cell, table, partition })
         }
         if (tracks) for (const table of tables.tables) if (table !== undefined) takeGraves(cell, table, graves)
       }
@@ -126,6 +128,16 @@ export class ManagedBackend extends KeyedBackendBase {
     return snapshot
   }
 
+  #zerosToTrack(): Zeros {
+    let words = 0
+    for (const cell of this.cells() as Iterable<ManagedCell<unknown>>) {
+      for (const tables of cell.namespaceTables.values()) {
+        for (const [, partition] of tables.partitions()) words += partition.untrackedWords
+      }
+    }
+    return new Zeros(words)
+  }
+
   protected forgetPending(checkpointId: number): void {
     this.#pending = this.#pending.filter((pending) => pending.checkpointId > checkpointId)
     for (const cell of this.cells() as Iterable<ManagedCell<unknown>>) {
@@ -143,10 +155,15 @@ export class ManagedBackend extends KeyedBackendBase {
  * Marks what the snapshot has to write; false where that is nothing. Bits of empty places do no harm. This is what a
  * barrier waits for: a copy of the bits, into arrays that earlier snapshots have done with.
  */
-function freezePartition(partition: Partition, checkpointId: number, isFull: boolean, tracks: boolean): boolean {
+function freezePartition(
+  partition: Partition,
+  isDirty: boolean,
+  checkpointId: number,
+  isFull: boolean,
+  tracks: boolean,
+): boolean {
   const { dirty } = partition
   const words = (partition.places + 31) >>> 5
-  const isDirty = dirty !== undefined && hasAny(dirty)
   const isNeeded = isFull ? partition.liveCount > 0 : isDirty || partition.written.length > 0
   let frozen: Int32Array | undefined
   if (isNeeded) {
@@ -156,18 +173,13 @@ function freezePartition(partition: Partition, checkpointId: number, isFull: boo
     if (!isFull) for (const { bits } of partition.written) for (let i = 0; i < words; i++) frozen[i]! |= bits[i]!
   }
   if (tracks && isDirty) {
-    partition.written.push({ checkpointId, bits: dirty })
+    partition.written.push({ checkpointId, bits: dirty! })
     partition.dirty = partition.takeZeroed(words)
   }
   if (frozen === undefined) return false
   partition.frozen = frozen
   partition.mode = Mode.Frozen
   return true
-}
-
-function hasAny(bits: Int32Array): boolean {
-  for (let i = 0; i < bits.length; i++) if (bits[i] !== 0) return true
-  return false
 }
 
 function takeGraves(cell: ManagedCell<unknown>, table: Graves['table'], graves: Graves[]): void {

@@ -60,6 +60,25 @@ export interface WrittenEntries {
   bits: Int32Array
 }
 
+/**
+ * Many arrays of zeros cut from one: the memory of a large one is mapped, and costs nothing before it is touched. A
+ * barrier waits for that.
+ */
+export class Zeros {
+  readonly #words: Int32Array
+  #used = 0
+
+  constructor(words: number) {
+    this.#words = new Int32Array(words)
+  }
+
+  take(words: number): Int32Array {
+    const start = this.#used
+    this.#used += words
+    return this.#words.subarray(start, this.#used)
+  }
+}
+
 /** The hash of a record's key, by the first word of the record. */
 export type HashAt = (partition: Partition, base: number) => number
 
@@ -301,13 +320,27 @@ export class Partition {
     return offset
   }
 
-  /** Tracks changes from now on; where `isAllNew`, what is there is taken for changed. */
-  track(isAllNew: boolean): void {
-    if (this.dirty !== undefined) return
-    this.dirty = this.#noBits()
+  /** Tracks changes from now on; where `isAllNew`, what is there is taken for changed. Answers whether anything is. */
+  track(isAllNew: boolean, zeros: Zeros): boolean {
+    if (this.dirty !== undefined) return this.hasChanges()
+    const words = (this.places + 31) >>> 5
+    this.dirty = zeros.take(words)
     if (isAllNew && this.liveCount > 0) this.dirty.fill(-1)
-    this.persisted = this.#noBits()
+    this.persisted = zeros.take(words)
+    this.#scrap = zeros.take(words)
     this.mode = Mode.Tracked
+    return isAllNew && this.liveCount > 0
+  }
+
+  hasChanges(): boolean {
+    const dirty = this.dirty!
+    for (let i = 0; i < dirty.length; i++) if (dirty[i] !== 0) return true
+    return false
+  }
+
+  /** Words of zeros that `track` takes. */
+  get untrackedWords(): number {
+    return this.dirty === undefined ? 3 * ((this.places + 31) >>> 5) : 0
   }
 
   /** Tracks what another partition tracks; its entries are copied afterwards. */
