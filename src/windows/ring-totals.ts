@@ -12,6 +12,7 @@
 import type { AccumulatorState } from '../state/keyed-state-backend.ts'
 import type { Incremental } from './incremental.ts'
 import { KeyIndex } from './key-index.ts'
+import { NumberWalk, type Rings, RingWalk, type Stacks, StackWalk, SumWalk } from './ring-walks.ts'
 import type { SliceGeometry } from './slice-geometry.ts'
 import type { SlicePart, TotalsWalk, WindowTotals } from './window-totals.ts'
 
@@ -91,33 +92,21 @@ export class RingTotals<In, Acc, Mid> implements WindowTotals<Acc> {
   }
 
   walk(): TotalsWalk<Acc> {
-    const { keys } = this.#index
-    if (this.#stacks !== undefined) {
-      const masks = this.#masks
-      return new StackWalk(
-        this.#incremental,
-        keys,
-        masks,
-        this.#stacks,
-        this.#ringSize,
-        this.#firstSlot,
-        this.#frontBits,
-      )
+    const incremental = this.#incremental
+    const rings: Rings = {
+      keys: this.#index.keys,
+      masks: this.#masks,
+      size: this.#ringSize,
+      firstSlot: this.#firstSlot,
     }
-    if (this.#sums !== undefined)
-      return new SumWalk(keys, this.#masks, this.#sums) as TotalsWalk<unknown> as TotalsWalk<Acc>
-    if (this.#values instanceof Float64Array) {
-      const walk = new NumberWalk(
-        this.#incremental as never,
-        keys,
-        this.#masks,
-        this.#values,
-        this.#ringSize,
-        this.#firstSlot,
-      )
-      return walk as TotalsWalk<unknown> as TotalsWalk<Acc>
-    }
-    return new RingWalk(this.#incremental, keys, this.#masks, this.#values, this.#ringSize, this.#firstSlot)
+    if (this.#stacks !== undefined) return new StackWalk(rings, incremental, this.#stacks, this.#frontBits)
+    const values = this.#values
+    if (!(values instanceof Float64Array)) return new RingWalk(rings, incremental, values)
+    const walk =
+      this.#sums === undefined
+        ? new NumberWalk(rings, incremental.merge as never, values)
+        : new SumWalk(rings, this.#sums)
+    return walk as TotalsWalk<unknown> as TotalsWalk<Acc>
   }
 
   /** The key's slot has been put already. */
@@ -229,212 +218,5 @@ export class RingTotals<In, Acc, Mid> implements WindowTotals<Acc> {
   #slotOf(sliceMs: number): number {
     const slot = this.#geometry.sliceNumber(sliceMs) % this.#ringSize
     return slot < 0 ? slot + this.#ringSize : slot
-  }
-}
-
-interface Stacks<Acc> {
-  /** Like `values`. */
-  readonly suffixes: (Acc | undefined)[]
-  /** By number. */
-  readonly backs: (Acc | undefined)[]
-}
-
-class StackWalk<In, Acc, Mid> implements TotalsWalk<Acc> {
-  key: unknown = undefined
-  accumulator: Acc = undefined as Acc
-  readonly #incremental: Incremental<In, Acc, Mid>
-  readonly #keys: readonly unknown[]
-  readonly #masks: Int32Array
-  readonly #stacks: Stacks<Acc>
-  readonly #ringSize: number
-  readonly #firstSlot: number
-  readonly #frontBits: number
-  #number = -1
-
-  constructor(
-    incremental: Incremental<In, Acc, Mid>,
-    keys: readonly unknown[],
-    masks: Int32Array,
-    stacks: Stacks<Acc>,
-    ringSize: number,
-    firstSlot: number,
-    frontBits: number,
-  ) {
-    this.#incremental = incremental
-    this.#keys = keys
-    this.#masks = masks
-    this.#stacks = stacks
-    this.#ringSize = ringSize
-    this.#firstSlot = firstSlot
-    this.#frontBits = frontBits
-  }
-
-  next(): boolean {
-    const count = this.#keys.length
-    const masks = this.#masks
-    let number = this.#number + 1
-    while (number < count && masks[number] === 0) number++
-    this.#number = number
-    if (number >= count) return false
-    const { fresh, merge } = this.#incremental
-    const back = this.#stacks.backs[number]
-    const inFront = masks[number]! & this.#frontBits
-    this.key = this.#keys[number]
-    if (inFront === 0) this.accumulator = fresh(back!)
-    else {
-      const front = fresh(this.#stacks.suffixes[number * this.#ringSize + this.#oldest(inFront)]!)
-      this.accumulator = back === undefined ? front : merge!(front, back)
-    }
-    return true
-  }
-
-  #oldest(mask: number): number {
-    let slot = this.#firstSlot
-    while (((mask >>> slot) & 1) === 0) slot = slot + 1 === this.#ringSize ? 0 : slot + 1
-    return slot
-  }
-}
-
-class SumWalk implements TotalsWalk<number> {
-  key: unknown = undefined
-  accumulator = 0
-  readonly #keys: readonly unknown[]
-  readonly #masks: Int32Array
-  readonly #sums: Float64Array
-  #number = -1
-
-  constructor(keys: readonly unknown[], masks: Int32Array, sums: Float64Array) {
-    this.#keys = keys
-    this.#masks = masks
-    this.#sums = sums
-  }
-
-  next(): boolean {
-    const count = this.#keys.length
-    const masks = this.#masks
-    let number = this.#number + 1
-    while (number < count && masks[number] === 0) number++
-    this.#number = number
-    if (number >= count) return false
-    this.key = this.#keys[number]
-    this.accumulator = this.#sums[number]!
-    return true
-  }
-}
-
-/** As `RingWalk`, for numbers: totals stay unboxed. */
-class NumberWalk implements TotalsWalk<number> {
-  key: unknown = undefined
-  accumulator = 0
-  readonly #merge: (left: number, right: number) => number
-  readonly #keys: readonly unknown[]
-  readonly #masks: Int32Array
-  readonly #values: Float64Array
-  readonly #ringSize: number
-  readonly #firstSlot: number
-  #number = -1
-
-  constructor(
-    incremental: Incremental<unknown, number, unknown>,
-    keys: readonly unknown[],
-    masks: Int32Array,
-    values: Float64Array,
-    ringSize: number,
-    firstSlot: number,
-  ) {
-    this.#merge = incremental.merge!
-    this.#keys = keys
-    this.#masks = masks
-    this.#values = values
-    this.#ringSize = ringSize
-    this.#firstSlot = firstSlot
-  }
-
-  next(): boolean {
-    const count = this.#keys.length
-    const masks = this.#masks
-    let number = this.#number + 1
-    while (number < count && masks[number] === 0) number++
-    this.#number = number
-    if (number >= count) return false
-    this.key = this.#keys[number]
-    this.accumulator = this.#merged(number * this.#ringSize, masks[number]!)
-    return true
-  }
-
-  /** Oldest slice first. */
-  #merged(base: number, mask: number): number {
-    const merge = this.#merge
-    const values = this.#values
-    const size = this.#ringSize
-    let total = 0
-    let isEmpty = true
-    for (let i = 0, slot = this.#firstSlot; i < size; i++) {
-      if (((mask >>> slot) & 1) !== 0) {
-        total = isEmpty ? values[base + slot]! : +merge(total, values[base + slot]!)
-        isEmpty = false
-      }
-      slot = slot + 1 === size ? 0 : slot + 1
-    }
-    return total
-  }
-}
-
-class RingWalk<In, Acc, Mid> implements TotalsWalk<Acc> {
-  key: unknown = undefined
-  accumulator: Acc = undefined as Acc
-  readonly #incremental: Incremental<In, Acc, Mid>
-  readonly #keys: readonly unknown[]
-  readonly #masks: Int32Array
-  readonly #values: Values<Acc>
-  readonly #ringSize: number
-  readonly #firstSlot: number
-  #number = -1
-
-  constructor(
-    incremental: Incremental<In, Acc, Mid>,
-    keys: readonly unknown[],
-    masks: Int32Array,
-    values: Values<Acc>,
-    ringSize: number,
-    firstSlot: number,
-  ) {
-    this.#incremental = incremental
-    this.#keys = keys
-    this.#masks = masks
-    this.#values = values
-    this.#ringSize = ringSize
-    this.#firstSlot = firstSlot
-  }
-
-  next(): boolean {
-    const count = this.#keys.length
-    const masks = this.#masks
-    let number = this.#number + 1
-    while (number < count && masks[number] === 0) number++
-    this.#number = number
-    if (number >= count) return false
-    this.key = this.#keys[number]
-    this.accumulator = this.#merged(number * this.#ringSize, masks[number]!)
-    return true
-  }
-
-  /** Oldest slice first. */
-  #merged(base: number, mask: number): Acc {
-    const { merge, fresh } = this.#incremental
-    const values = this.#values as Acc[]
-    const size = this.#ringSize
-    let slot = this.#firstSlot
-    let left = size
-    while (((mask >>> slot) & 1) === 0) {
-      slot = slot + 1 === size ? 0 : slot + 1
-      left--
-    }
-    let total = fresh(values[base + slot]!)
-    while (--left > 0) {
-      slot = slot + 1 === size ? 0 : slot + 1
-      if (((mask >>> slot) & 1) !== 0) total = merge!(total, values[base + slot]!)
-    }
-    return total
   }
 }

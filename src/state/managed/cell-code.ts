@@ -120,7 +120,7 @@ function cellSource(layout: RecordLayout): string {
     }
     return seen
   }
-  ${isObject ? '' : insertOf(layout)}
+  ${insertOf(layout)}
   ${layout.isRow && !isObject ? columnsOf(layout) : ''}
   cursorOver(partitions) { return new Cursor(this, partitions) }
   readAt(p, e) {
@@ -203,6 +203,7 @@ function cursorSource(layout: RecordLayout): string {
  * bytes of bytecode): within `update` it would make that too long for the user's function, where it is worth most.
  */
 function insertOf(layout: RecordLayout): string {
+  const isObject = layout.fields === undefined
   return `insert(value) {
     const p = this.missedIn
     const e = this.missedAt
@@ -216,7 +217,7 @@ function insertOf(layout: RecordLayout): string {
     const x = Math.imul(hash, p.multiplier)
     const home = ((x >>> p.shiftA) + ((x >>> p.shiftB) & p.maskB)) | 0
     if (e - home >= 64) { this.insertAnyhow(value); return }
-    ${checkOf(layout, 'value')}
+    ${isObject ? 'const kept = this.kept(value)' : checkOf(layout, 'value')}
     const base = Math.imul(e, ${layout.strideWords})
     p.i32[base] = context.key | 0
     p.i32[base + 1] = 1
@@ -234,7 +235,7 @@ function insertOf(layout: RecordLayout): string {
         bits[word] &= ~bit
       }
     }
-    ${writeOf(layout)}
+    ${isObject ? 'p.objects[e] = kept' : writeOf(layout)}
     this.missedIn = undefined
     this.entry = e
     this.partition = p

@@ -272,10 +272,17 @@ export abstract class ManagedCell<V> implements LoadableCell<V>, ValueState<V> {
     this.missedIn = partition
   }
 
-  /** Sets the current key's value where it has none. Types of fixed width have a faster way in front of this. */
-  insert(value: V): void {
-    this.insertAnyhow(value)
+  /** What an entry of the current namespace keeps of an object, charged. */
+  kept(value: V): V {
+    const kept = detached(value)
+    const bytes = estimatedBytes(kept)
+    this.#backend.account.charge(bytes)
+    this.current!.objectBytes += bytes
+    return kept
   }
+
+  /** Sets the current key's value where it has none. */
+  abstract insert(value: V): void
 
   insertAnyhow(value: V): void {
     this.check(value)

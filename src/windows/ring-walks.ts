@@ -1,0 +1,170 @@
+/**
+ * Walks over the totals of a sliding window, as `RingTotals` keeps them: one for each way in which a key's total is
+ * made. They end where the totals change. Hot per result.
+ */
+import type { Incremental } from './incremental.ts'
+import type { TotalsWalk } from './window-totals.ts'
+
+/** Keys by number, and which slots of its ring each uses. */
+export interface Rings {
+  readonly keys: readonly unknown[]
+  /** A bit per slot in use; 0 where the number is free. */
+  readonly masks: Int32Array
+  readonly size: number
+  /** Slot of the window's first slice. */
+  readonly firstSlot: number
+}
+
+/** Suffix totals of older slots, the other slots merged. */
+export interface Stacks<Acc> {
+  /** Like `values`. */
+  readonly suffixes: (Acc | undefined)[]
+  /** By number. */
+  readonly backs: (Acc | undefined)[]
+}
+
+/** The keys in use, one after another. */
+abstract class KeyWalk {
+  key: unknown = undefined
+  protected readonly rings: Rings
+  protected mask = 0
+  #number = -1
+
+  constructor(rings: Rings) {
+    this.rings = rings
+  }
+
+  /** Number of the next key, -1 at the end. */
+  protected step(): number {
+    const { keys, masks } = this.rings
+    const count = keys.length
+    let number = this.#number + 1
+    while (number < count && masks[number] === 0) number++
+    this.#number = number
+    if (number >= count) return -1
+    this.key = keys[number]
+    this.mask = masks[number]!
+    return number
+  }
+
+  /** The slot after another, around the ring. */
+  protected after(slot: number): number {
+    return slot + 1 === this.rings.size ? 0 : slot + 1
+  }
+}
+
+/** The suffix from the window's start, merged with what came after the turn. */
+export class StackWalk<In, Acc, Mid> extends KeyWalk implements TotalsWalk<Acc> {
+  accumulator: Acc = undefined as Acc
+  readonly #incremental: Incremental<In, Acc, Mid>
+  readonly #stacks: Stacks<Acc>
+  readonly #frontBits: number
+
+  constructor(rings: Rings, incremental: Incremental<In, Acc, Mid>, stacks: Stacks<Acc>, frontBits: number) {
+    super(rings)
+    this.#incremental = incremental
+    this.#stacks = stacks
+    this.#frontBits = frontBits
+  }
+
+  next(): boolean {
+    const number = this.step()
+    if (number < 0) return false
+    const { fresh, merge } = this.#incremental
+    const back = this.#stacks.backs[number]
+    const inFront = this.mask & this.#frontBits
+    if (inFront === 0) {
+      this.accumulator = fresh(back!)
+      return true
+    }
+    const front = fresh(this.#stacks.suffixes[number * this.rings.size + this.#oldest(inFront)]!)
+    this.accumulator = back === undefined ? front : merge!(front, back)
+    return true
+  }
+
+  #oldest(mask: number): number {
+    let slot = this.rings.firstSlot
+    while (((mask >>> slot) & 1) === 0) slot = this.after(slot)
+    return slot
+  }
+}
+
+/** Running totals. */
+export class SumWalk extends KeyWalk implements TotalsWalk<number> {
+  accumulator = 0
+  readonly #sums: Float64Array
+
+  constructor(rings: Rings, sums: Float64Array) {
+    super(rings)
+    this.#sums = sums
+  }
+
+  next(): boolean {
+    const number = this.step()
+    if (number < 0) return false
+    this.accumulator = this.#sums[number]!
+    return true
+  }
+}
+
+/** All slots merged, oldest first; numbers stay unboxed. */
+export class NumberWalk extends KeyWalk implements TotalsWalk<number> {
+  accumulator = 0
+  readonly #merge: (left: number, right: number) => number
+  readonly #values: Float64Array
+
+  constructor(rings: Rings, merge: (left: number, right: number) => number, values: Float64Array) {
+    super(rings)
+    this.#merge = merge
+    this.#values = values
+  }
+
+  next(): boolean {
+    const number = this.step()
+    if (number < 0) return false
+    const { size, firstSlot } = this.rings
+    const merge = this.#merge
+    const values = this.#values
+    const base = number * size
+    let total = 0
+    let isEmpty = true
+    for (let i = 0, slot = firstSlot; i < size; i++, slot = this.after(slot)) {
+      if (((this.mask >>> slot) & 1) === 0) continue
+      total = isEmpty ? values[base + slot]! : +merge(total, values[base + slot]!)
+      isEmpty = false
+    }
+    this.accumulator = total
+    return true
+  }
+}
+
+/** As `NumberWalk`, for all other accumulators. */
+export class RingWalk<In, Acc, Mid> extends KeyWalk implements TotalsWalk<Acc> {
+  accumulator: Acc = undefined as Acc
+  readonly #incremental: Incremental<In, Acc, Mid>
+  readonly #values: readonly Acc[]
+
+  constructor(rings: Rings, incremental: Incremental<In, Acc, Mid>, values: readonly Acc[]) {
+    super(rings)
+    this.#incremental = incremental
+    this.#values = values
+  }
+
+  next(): boolean {
+    const number = this.step()
+    if (number < 0) return false
+    const { size, firstSlot } = this.rings
+    const { merge, fresh } = this.#incremental
+    const base = number * size
+    let total: Acc | undefined
+    let isEmpty = true
+    for (let i = 0, slot = firstSlot; i < size; i++, slot = this.after(slot)) {
+      if (((this.mask >>> slot) & 1) === 0) continue
+      const value = this.#values[base + slot]!
+      total = isEmpty ? fresh(value) : merge!(total as Acc, value)
+      isEmpty = false
+    }
+    this.accumulator = total as Acc
+    return true
+  }
+}
