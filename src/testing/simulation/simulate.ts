@@ -139,8 +139,10 @@ class Simulation {
     const settings = { parameters: this.#parameters, configuration: options.configuration ?? {}, parallelism: 1 }
     const own = Configuration.of(translate(definition.build(settings)).configuration)
     refuseUnsupported(own)
-    this.#configuration = { ...seededConfiguration(own, this.#random), ...options.configuration }
     this.#slowMsMax = this.#budget.slowMsMax()
+    // Some checkpoints take longer than that, but not every one.
+    const timeoutMs = Math.ceil(2_000 + 3_000 * this.#world.stepMs + 40 * this.#slowMsMax)
+    this.#configuration = { ...seededConfiguration(own, timeoutMs, this.#random), ...options.configuration }
   }
 
   async run(): Promise<SimulationResult> {
@@ -380,14 +382,14 @@ class Life {
 }
 
 /** Small and unusual settings, so that buffers are full and barriers meet records everywhere; what the job has set stays. */
-function seededConfiguration(own: Configuration, random: Prng): ConfigurationValues {
+function seededConfiguration(own: Configuration, shortTimeoutMs: number, random: Prng): ConfigurationValues {
   const pick = <T>(...choices: readonly T[]): T => choices[random.nextBelow(choices.length)]!
   const alignment = pick('aligned', 'aligned', 'unaligned', 'timeout')
   const mayOvertake =
     own.get(configOptions.checkpointMode) === 'exactly-once' && own.get(configOptions.checkpointMaxConcurrent) === 1
   const isUnaligned = alignment !== 'aligned' && mayOvertake
   const concurrent = isUnaligned ? 1 : pick(1, 1, 3)
-  const timeout = pick('10 min', '10 min', '2 s')
+  const timeout = pick('10 min', '10 min', `${shortTimeoutMs} ms`)
   const seeded: ConfigurationValues = {
     [configOptions.checkpointInterval.key]: `${pick(10, 30, 100, 300, 1_000)} ms`,
     [configOptions.checkpointMinPause.key]: `${pick(0, 0, 50)} ms`,

@@ -81,6 +81,11 @@ export class World {
     }
   }
 
+  /** About how long a step takes on average, virtual ms, with the looks at the clock in it. */
+  get stepMs(): number {
+    return this.#stepMsMax / 4 + this.#readMsMax * 2
+  }
+
   /** Virtual milliseconds since the beginning. */
   get elapsedMs(): number {
     return this.#elapsedMs
