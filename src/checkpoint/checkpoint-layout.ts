@@ -165,5 +165,8 @@ export function decodeJobRecord(content: Uint8Array, file: string): JobRecord {
       { context },
     )
   }
+  // The checksum is of the content; what lies between is looked at, too.
+  if (Buffer.compare(encodeJobRecord(job), content) !== 0)
+    throw new MillraceError('MR_CHECKPOINT_CORRUPT', `${file} is not as it was written`, { context })
   return job
 }

@@ -1,5 +1,11 @@
+import { crc32 } from 'node:zlib'
 import { expect, test } from 'vitest'
-import { decodeMetadata, encodeMetadata } from '../../../src/checkpoint/checkpoint-layout.ts'
+import {
+  decodeJobRecord,
+  decodeMetadata,
+  encodeJobRecord,
+  encodeMetadata,
+} from '../../../src/checkpoint/checkpoint-layout.ts'
 import { filesOf } from '../../../src/checkpoint/checkpoint-metadata.ts'
 import { openSnapshotSink, openSnapshotSource } from '../../../src/checkpoint/snapshot-files.ts'
 import { ForgetfulDisk } from '../../../src/testing/forgetful-disk.ts'
@@ -69,6 +75,26 @@ test('metadata with a wrong byte is corrupt, of a newer version incompatible', (
     )
   }
   expect(decodeMetadata(bytes, 'file')).toEqual(metadataOf(1, []))
+  const newer = Buffer.from(bytes)
+  newer.writeUInt32LE(2, 4)
+  newer.writeUInt32LE(crc32(newer.subarray(0, 20)), 20)
+  expect(() => decodeMetadata(newer, 'file')).toThrow(expect.objectContaining({ code: 'MR_CHECKPOINT_INCOMPATIBLE' }))
+})
+
+test('a job directory of a newer version is unusable', () => {
+  const record = {
+    formatVersion: 1,
+    jobName: 'a',
+    jobId: 'b',
+    fingerprint: 'c',
+    epoch: 1,
+    createdMs: 1,
+    nextCheckpointId: 1,
+  }
+  expect(decodeJobRecord(encodeJobRecord(record), 'job.json')).toEqual(record)
+  expect(() => decodeJobRecord(encodeJobRecord({ ...record, formatVersion: 2 }), 'job.json')).toThrow(
+    expect.objectContaining({ code: 'MR_JOB_DIR_UNUSABLE', message: expect.stringContaining('version 2') }),
+  )
 })
 
 test('a full disk fails the checkpoint, leaves nothing half-written, and the one before is intact', async () => {
