@@ -16,7 +16,9 @@ import { temporaryDirectory } from '../support/temporary-directory.ts'
 const isFull = process.env['MILLRACE_FULL'] === '1'
 const seed = Number(process.env['MILLRACE_SEED'] ?? 1)
 const program = fileURLToPath(new URL('../../bench/auctions/main.ts', import.meta.url))
-const workload = expectedAnswers.find(({ events, disorder }) => events === 1_000_000 && disorder === 0)!
+/** Enough that no query ends before it is killed. */
+const eventCount = isFull ? 10_000_000 : 1_000_000
+const workload = expectedAnswers.find(({ events, disorder }) => events === eventCount && disorder === 0)!
 const killsPerCase = isFull ? 5 : 2
 
 interface Case {

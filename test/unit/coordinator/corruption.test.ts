@@ -1,6 +1,6 @@
 /**
  * A job directory of which one byte of one file is wrong, or one file is cut or missing: whatever it is, the job is
- * refused, the file is named, and nothing is committed. Full size (MILLRACE_FULL=1): every byte of every file.
+ * refused, and the file is named. Full size (MILLRACE_FULL=1): every byte of every file.
  */
 import { cpSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
@@ -44,7 +44,6 @@ function summing(out: string, spinMicros: number): JobDefinition {
 interface Saved {
   readonly jobDir: string
   readonly run: (jobDir: string) => Promise<unknown>
-  readonly out: string
 }
 
 /** A job that was cancelled after a few checkpoints. */
@@ -73,7 +72,7 @@ async function saved(directory: string, backend: string, isUnaligned: boolean): 
       })(),
   })
   await expect(cancelled).rejects.toMatchObject({ code: 'MR_JOB_CANCELED' })
-  return { jobDir, out, run: (damaged) => executeJob({ ...made, jobDir: damaged }) }
+  return { jobDir, run: (damaged) => executeJob({ ...made, jobDir: damaged }) }
 }
 
 /** Files, relative to the job directory, that a resumed job needs. */
@@ -102,11 +101,10 @@ test.each(cases)(
   `%s, unaligned %s: any damage to any file is found (seed ${seed})`,
   async (backend, isUnaligned) => {
     const directory = temporaryDirectory()
-    const { jobDir, run, out } = await saved(directory, backend, isUnaligned)
+    const { jobDir, run } = await saved(directory, backend, isUnaligned)
     const files = await neededFiles(jobDir)
     if (isUnaligned) expect(files.some((path) => path.includes('channel'))).toBe(true)
     const random = prng(seed)
-    const committed = committedValues(out).length
     const refuses = async (file: string, what: string, damage: (path: string) => void): Promise<void> => {
       const damaged = join(directory, 'damaged')
       rmSync(damaged, { recursive: true, force: true })
@@ -135,7 +133,6 @@ test.each(cases)(
       // A checkpoint without its metadata never was: that is how one is aborted.
       if (!file.endsWith('_metadata')) await refuses(file, 'gone', (path) => rmSync(path))
     }
-    expect(committedValues(out).length).toBe(committed)
   },
   600_000,
 )
