@@ -154,6 +154,29 @@ test('hands channel state to its reader in order: what the reader held, then wha
   ])
 })
 
+test('hands channel state of an edge that lies within a chain now to the chain', () => {
+  const channel = (sourceSubtask: number, targetSubtask: number) => ({
+    sourceSubtask,
+    targetSubtask,
+    side: 'input' as const,
+    file: { path: `${sourceSubtask}-${targetSubtask}`, bytes: 0, crc32: 0, shared: false },
+    batchCount: 1,
+  })
+  const taken = metadata(2, () => ({}), { channels: [channel(1, 0), channel(0, 1), channel(0, 0)] })
+  const [source, target] = plan(1).vertices
+  const fused: CheckpointPlan = {
+    ...plan(1),
+    vertices: [{ ...source!, operators: [...source!.operators, ...target!.operators] }],
+    edges: [],
+    chainedEdges: [edge(1, ['src', 'agg'])],
+  }
+  const { subtasks } = assignRestore(taken, fused, options)
+  const chained = subtasks['0:0']?.chained
+  expect(chained?.map(({ targetOperatorId, files }) => [targetOperatorId, files.map(({ path }) => path)])).toEqual([
+    ['agg', ['0-0', '0-1', '1-0']],
+  ])
+})
+
 test('restores as ended only those subtasks that had given everything', () => {
   const stored = metadata(2, (id, i) => (id === 'agg' ? keyed(2, i) : {}), { ended: [true, false] })
   const same = assignRestore(stored, plan(2), options)
