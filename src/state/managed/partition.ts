@@ -24,7 +24,10 @@ import { mix32 } from '../../data/key-groups.ts'
 import { nextMultiplier } from './multipliers.ts'
 import type { NativeBuffer } from '../../memory/memory-views.ts'
 import type { StateAccount } from '../state-budget.ts'
+import { copyBit, copyWords, hasBit, moveBit } from './bits.ts'
+import { copyInt32s } from './copy-int32s.ts'
 import { keyArenaBytes } from './key-words.ts'
+import { capacityFor, filled, loadMax, newArena, nextCapacity, none, recordBytes } from './partition-size.ts'
 import { giveRecordBuffer, takeRecordBuffer } from './record-buffers.ts'
 import type { RecordLayout } from './record-layout.ts'
 
@@ -39,11 +42,6 @@ export const Mode = {
 } as const
 export type Mode = (typeof Mode)[keyof typeof Mode]
 
-/** Grown beyond this share of homes in use. Fuller tables cost more in mispredicted probes than they save. */
-const loadMax = 0.62
-const capacityMin = 4
-/** Up to this many homes the capacity is doubled; above, it grows by a half or a third, to waste less. */
-const doubledCapacityMax = 8192
 /** A key that has to go this far past its home is no accident. */
 const probePlacesMax = 256
 /** Hashes that are nearly equal cannot be told apart by more homes. */
@@ -266,43 +264,11 @@ export class Partition {
     return true
   }
 
-  /**
-   * Copies the entries of a plain partition of int32 keys whose hash has these bits under a mask: `copyFrom`, in one
-   * loop. False where the tail is full; then the content is no good.
-   */
+  /** Copies the entries of a plain partition of int32 keys, see `copyInt32s`; false where the tail is full. */
   takeInt32s(from: Partition, mask: number, bits: number): boolean {
-    const { strideWords } = this.layout
-    const source = from.i32
-    const target = this.i32
-    const { multiplier, shiftA, shiftB, maskB } = this
-    const last = (this.places - 1) * strideWords
-    let live = 0
-    for (let place = 0; place < from.places; place += copiedAtOnce) {
-      const end = Math.min(place + copiedAtOnce, from.places) * strideWords
-      // Which places are in use, and whose, is random: found without branches, which would be guessed wrong.
-      let count = 0
-      for (let base = place * strideWords; base < end; base += strideWords) {
-        const key = source[base]!
-        const used = key | source[base + 1]!
-        const other = (mix32(key) & mask) ^ bits
-        copied[count] = base
-        count += ((used | -used) & ~(other | -other)) >>> 31
-      }
-      for (let i = 0; i < count; i++) {
-        const base = copied[i]!
-        const x = Math.imul(mix32(source[base]!), multiplier)
-        let at = Math.imul((x >>> shiftA) + ((x >>> shiftB) & maskB), strideWords)
-        while (target[at] !== 0 || target[at + 1] !== 0) at += strideWords
-        if (at === last) return false
-        target[at] = source[base]!
-        target[at + 1] = source[base + 1]!
-        if (strideWords > 2) target[at + 2] = source[base + 2]!
-        if (strideWords > 3) target[at + 3] = source[base + 3]!
-        for (let word = 4; word < strideWords; word++) target[at + word] = source[base + word]!
-      }
-      live += count
-    }
-    this.liveCount = live
+    const count = copyInt32s(from, this, mask, bits)
+    if (count < 0) return false
+    this.liveCount = count
     return true
   }
 
@@ -526,60 +492,4 @@ export class Partition {
     this.#account.release(bytes)
     this.#chargedBytes -= bytes
   }
-}
-
-const none: { i32: Int32Array; f64: Float64Array; i64: BigInt64Array } = {
-  i32: new Int32Array(0),
-  f64: new Float64Array(0),
-  i64: new BigInt64Array(0),
-}
-
-/** Places of entries to be copied, some at a time. */
-const copiedAtOnce = 256
-const copied = new Int32Array(copiedAtOnce)
-
-export function hasBit(bits: Int32Array, index: number): boolean {
-  return (bits[index >>> 5]! & (1 << (index & 31))) !== 0
-}
-
-/** Records, a slot per object (objects themselves are charged by estimate), and up to four bits per place. */
-function recordBytes(layout: RecordLayout, places: number): number {
-  return places * (layout.strideWords * 4 + (layout.fields === undefined ? 8 : 0)) + (places >>> 1)
-}
-
-function capacityFor(entries: number): number {
-  let capacity = capacityMin
-  while (capacity * loadMax < entries) capacity = nextCapacity(capacity)
-  return capacity
-}
-
-function nextCapacity(capacity: number): number {
-  if (capacity < doubledCapacityMax) return capacity * 2
-  const log = 31 - Math.clz32(capacity)
-  return capacity === 1 << log ? capacity + (capacity >>> 1) : 1 << (log + 1)
-}
-
-function filled(length: number): unknown[] {
-  // Not `new Array(length)`: an array without holes is read faster.
-  const values: unknown[] = []
-  for (let i = 0; i < length; i++) values.push(undefined)
-  return values
-}
-
-function newArena(bytes: number): NativeBuffer {
-  return Buffer.allocUnsafeSlow(bytes) as NativeBuffer
-}
-
-function copyWords(from: Int32Array, at: number, to: Int32Array, start: number, count: number): void {
-  for (let i = 0; i < count; i++) to[start + i] = from[at + i]!
-}
-
-function copyBit(from: Int32Array, source: number, to: Int32Array, target: number): void {
-  if (hasBit(from, source)) to[target >>> 5]! |= 1 << (target & 31)
-}
-
-function moveBit(bits: Int32Array, from: number, to: number): void {
-  const bit = 1 << (to & 31)
-  if (hasBit(bits, from)) bits[to >>> 5]! |= bit
-  else bits[to >>> 5]! &= ~bit
 }
