@@ -7,6 +7,7 @@
  * 2. `isFull` is one load where the channels report their pressure (`openEdgeWriter` sees to it).
  */
 import { unreachable } from '../common/assert.ts'
+import { generate } from '../common/generated-code.ts'
 import { type Prng, prng } from '../common/prng.ts'
 import type { DataType } from '../data/types.ts'
 import type { ChannelWriter, ChannelWriterStats } from './channel.ts'
@@ -43,6 +44,8 @@ export interface OvertakenOutput {
 
 export interface EdgeWriter {
   emit(value: unknown, timestampMs: number): void
+  /** The text of `emit` and `isFull`, for loops that take it in whole. */
+  readonly code: EmitCode
   /** To every channel; a latency marker to one of them. */
   emitEvent(event: StreamEvent): void
   isFull(): boolean
@@ -54,6 +57,15 @@ export interface EdgeWriter {
   /** Sum over the channels. */
   readonly stats: ChannelWriterStats
   close(): void
+}
+
+/** Statements that hand a record over, as text. */
+export interface EmitCode {
+  readonly bindings: Readonly<Record<string, unknown>>
+  /** `names`: what the bindings are called where the text goes; `value` and `timestampMs`: expressions without effects. */
+  emit(names: Readonly<Record<string, string>>, value: string, timestampMs: string): string
+  /** An expression, true where a channel is full; undefined where only `EdgeWriter.isFull` knows. */
+  isFull?(names: Readonly<Record<string, string>>): string
 }
 
 /** Opens channels of an exchange for one edge, with one schema and one count of full channels for all of them. */
@@ -82,22 +94,24 @@ export function createEdgeWriter(
     subtaskIndex,
     prng: options.prng ?? prng(subtaskIndex + 1),
   }
-  const emit =
+  const code =
     partitioning.kind === 'broadcast'
-      ? compileBroadcast(context)
-      : compileEmit(partitionerOf(partitioning, context), context, options.type)
-  return new ChannelsWriter(emit, channels, options)
+      ? broadcastCode(context)
+      : emitCode(partitionerOf(partitioning, context), context, options.type)
+  return new ChannelsWriter(withPressure(code, options.pressure), channels, options)
 }
 
 class ChannelsWriter implements EdgeWriter {
   readonly emit: Emit
+  readonly code: EmitCode
   readonly #channels: readonly ChannelWriter[]
   readonly #targetSubtasks: readonly number[]
   readonly #pressure: Pressure | undefined
   #markers: number
 
-  constructor(emit: Emit, channels: readonly ChannelWriter[], options: EdgeWriterOptions) {
-    this.emit = emit
+  constructor(code: EmitCode, channels: readonly ChannelWriter[], options: EdgeWriterOptions) {
+    this.emit = compileEmit(code)
+    this.code = code
     this.#channels = channels
     this.#targetSubtasks = options.targetSubtasks ?? channels.map((_, index) => index)
     this.#pressure = options.pressure
@@ -182,54 +196,63 @@ function partitionerOf(
  * A record of a declared type that the block has no room for goes the slow way as a copy: so the record itself need not
  * exist as an object at all, where V8 sees its making and its end in one piece of code.
  */
-function hand(type?: DataType): string {
-  const slow = 'channel.writeSlow(value, timestampMs, answer)'
-  const copy = copyOf(type)
-  return `const block = channel.block
- const answer = block.count < block.stride ? block.write(value, timestampMs) : 0
- if (answer !== 1) {
-   ${copy === undefined ? slow : `if (answer === 2 || !isPlainObject(value)) ${slow}; else channel.writeSlow(${copy}, timestampMs, answer)`}
- }`
+function hand(channel: string, value: string, timestampMs: string, slow: string): string {
+  return `{ const channel = ${channel}, block = channel.block
+  const answer = block.count < block.stride ? block.write(${value}, ${timestampMs}) : 0
+  if (answer !== 1) ${slow}
+}`
 }
 
-/** An expression for a copy of `value`, a plain object. */
-function copyOf(type: DataType | undefined): string | undefined {
-  if (type?.kind !== 'row' || type.nullable === true) return undefined
-  const names = type.fields.map(({ name }) => JSON.stringify(name))
-  if (names.some((name) => name === '"__proto__"')) return undefined
-  return `{ ${names.map((name) => `${name}: value[${name}]`).join(', ')} }`
+function writeSlow(value: string, timestampMs: string): string {
+  return `channel.writeSlow(${value}, ${timestampMs}, answer)`
 }
 
-function compileEmit(partitioner: Partitioner, { channels }: PartitionerContext, type: DataType | undefined): Emit {
-  const bindings: Readonly<Record<string, unknown>> = { ...partitioner.bindings, channels, isPlainObject }
-  const make = new Function(
-    ...Object.keys(bindings),
-    `'use strict'
-    ${partitioner.state ?? ''}
-    return function emit(value, timestampMs) {
-      ${partitioner.select}
-      ${hand(type)}
-    }`,
-  ) as (...values: unknown[]) => Emit
-  return make(...Object.values(bindings))
+function emitCode(partitioner: Partitioner, { channels }: PartitionerContext, type: DataType | undefined): EmitCode {
+  return {
+    bindings: { ...partitioner.bindings, channels, isPlainObject },
+    emit: (names, value, timestampMs) => {
+      const slow = writeSlow(value, timestampMs)
+      const copy = copyOf(type, value)
+      const test = `if (answer === 2 || !${names.isPlainObject}(${value})) ${slow}`
+      const orCopy = copy === undefined ? slow : `{ ${test}; else ${writeSlow(copy, timestampMs)} }`
+      return hand(partitioner.select(names, value), value, timestampMs, orCopy)
+    },
+  }
+}
+
+/** Every channel takes every record. */
+function broadcastCode({ channels }: PartitionerContext): EmitCode {
+  return {
+    bindings: { channels },
+    emit: (names, value, timestampMs) =>
+      `for (let c = 0; c < ${names.channels}.length; c++) ${hand(`${names.channels}[c]`, value, timestampMs, writeSlow(value, timestampMs))}`,
+  }
+}
+
+function withPressure(code: EmitCode, pressure: Pressure | undefined): EmitCode {
+  if (pressure === undefined) return code
+  return {
+    ...code,
+    bindings: { ...code.bindings, pressure },
+    isFull: (names) => `${names.pressure}.fullChannels !== 0`,
+  }
+}
+
+function compileEmit({ bindings, emit }: EmitCode): Emit {
+  const names = Object.fromEntries(Object.keys(bindings).map((name) => [name, name]))
+  return generate<Emit>(bindings, `function emit(value, timestampMs) { ${emit(names, 'value', 'timestampMs')} }`)
 }
 
 function isPlainObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
 }
 
-/** Every channel takes every record. */
-function compileBroadcast({ channels }: PartitionerContext): Emit {
-  const make = new Function(
-    'channels',
-    `'use strict'
-    return function broadcast(value, timestampMs) {
-      for (let i = 0; i < channels.length; i++) { const channel = channels[i]
-        ${hand()}
-      }
-    }`,
-  ) as (channels: readonly RecordPort[]) => Emit
-  return make(channels)
+/** An expression for a copy of `value`, a plain object. */
+function copyOf(type: DataType | undefined, value: string): string | undefined {
+  if (type?.kind !== 'row' || type.nullable === true) return undefined
+  const names = type.fields.map(({ name }) => JSON.stringify(name))
+  if (names.some((name) => name === '"__proto__"')) return undefined
+  return `{ ${names.map((name) => `${name}: ${value}[${name}]`).join(', ')} }`
 }
 
 /** Channels of other makers (tests) take every record the slow way. */

@@ -130,6 +130,13 @@ export interface OperatorContext {
   onCheckpoint?(hooks: CheckpointHooks): void
 }
 
+/** Statements as text; `operator` and `value` are what the operator and the record are called there. Never of data. */
+export interface AroundElement {
+  before(operator: string, value: string): string
+  /** `timestampMs`: the record's after `before`. */
+  after(operator: string, value: string, timestampMs: string): string
+}
+
 export interface Operator<In = unknown, Out = unknown> {
   readonly inputCount: 1 | 2
   /** False: the operator itself decides when watermarks go on (source-like and asynchronous operators). */
@@ -138,6 +145,8 @@ export interface Operator<In = unknown, Out = unknown> {
   /** After setup and restore of state, before the first record. */
   open?(): void | Promise<void>
   processElement(value: In): void
+  /** What `processElement` does around one call of `output.collect`, for chains to take into their own code. */
+  readonly around?: AroundElement
   /** Records of the second input. */
   processElement2?(value: never): void
   /** The combined watermark of all active inputs rose. */

@@ -19,7 +19,7 @@ import { ActivityClock } from '../time/activity-clock.ts'
 import type { WatermarkGenerator, WatermarkOutput } from '../time/watermark-generator.ts'
 import type { TimestampAssigner, WatermarkStrategy } from '../time/watermark-strategy.ts'
 import { BaseOperator } from './base-operator.ts'
-import type { OperatorContext, Output } from './operator.ts'
+import type { AroundElement, OperatorContext, Output } from './operator.ts'
 import { type SplitGenerator, SplitWatermarks } from './split-watermarks.ts'
 import { userFunctionError } from './user-function-error.ts'
 
@@ -33,29 +33,38 @@ export interface TimestampsAndWatermarksOptions {
   readonly emitsPerBatch?: boolean
 }
 
+const aroundElement: AroundElement = {
+  before: (operator, value) => `if (${operator}.assigns) ${operator}.stamp(${value})`,
+  after: (operator, value, timestampMs) =>
+    `if (${operator}.emitsPeriodically) { ${operator}.recordCount++; ${operator}.generator.onEvent(${value}, ${timestampMs}, ${operator}.generatorOutput) }`,
+}
+
 export class TimestampsAndWatermarksOperator<T> extends BaseOperator<T, T> implements WatermarkOutput {
   override readonly relaysWatermarks: boolean = false
+  readonly around: AroundElement = aroundElement
+  // For the code around an element, too:
+  readonly emitsPeriodically: boolean
+  assigns = false
+  recordCount = 0
+  /** Of the record at hand, and where it emits. */
+  generator!: WatermarkGenerator<T>
+  generatorOutput: WatermarkOutput = this
   readonly #strategy: WatermarkStrategy<T>
-  readonly #emitsPeriodically: boolean
   readonly #recordsPerEmission: number
   #activity!: ActivityClock
   #assign: TimestampAssigner<T> | undefined
   /** Of the records outside any split: of all, in most jobs. */
   #ownGenerator!: WatermarkGenerator<T>
   #splits: SplitWatermarks<T> | undefined
-  /** Of the record at hand, and where it emits. */
-  #generator!: WatermarkGenerator<T>
-  #generatorOutput: WatermarkOutput = this
   #watermarkMs = minWatermark
   #isIdle = false
-  #recordCount = 0
   #intervalMs = autoWatermarkIntervalMsDefault
   #nextEmissionMs = Number.POSITIVE_INFINITY
 
   constructor(strategy: WatermarkStrategy<T>, options: TimestampsAndWatermarksOptions = {}) {
     super()
     this.#strategy = strategy
-    this.#emitsPeriodically = (options.emitsPeriodically ?? true) && strategy.emitsWatermarks
+    this.emitsPeriodically = (options.emitsPeriodically ?? true) && strategy.emitsWatermarks
     this.#recordsPerEmission = options.emitsPerBatch === true ? 1 : recordsPerEmissionMax
   }
 
@@ -91,18 +100,18 @@ export class TimestampsAndWatermarksOperator<T> extends BaseOperator<T, T> imple
   /** The records that follow are of this split; undefined: of none. */
   use(split: SplitGenerator<T> | undefined): void {
     if (split === undefined) this.#splits?.useMain()
-    this.#generator = split?.generator ?? this.#ownGenerator
-    this.#generatorOutput = split?.output ?? this.#splits?.main ?? this
+    this.generator = split?.generator ?? this.#ownGenerator
+    this.generatorOutput = split?.output ?? this.#splits?.main ?? this
   }
 
   #beginSplits(): SplitWatermarks<T> {
     const splits = new SplitWatermarks<T>({
-      strategy: this.#emitsPeriodically ? this.#strategy : this.#strategy.withoutWatermarks(),
+      strategy: this.emitsPeriodically ? this.#strategy : this.#strategy.withoutWatermarks(),
       context: { clock: this.context.clock, inputActivityClock: this.#activity },
       downstream: this,
     })
-    if (this.#recordCount > 0 || this.#watermarkMs > minWatermark) splits.useMain()
-    this.#generatorOutput = splits.main
+    if (this.recordCount > 0 || this.#watermarkMs > minWatermark) splits.useMain()
+    this.generatorOutput = splits.main
     return splits
   }
 
@@ -110,30 +119,30 @@ export class TimestampsAndWatermarksOperator<T> extends BaseOperator<T, T> imple
     super.setup(context, output)
     this.#intervalMs = autoWatermarkIntervalMs(context)
     this.#assign = this.#strategy.createAssigner(context)
+    this.assigns = this.#assign !== undefined
     this.#activity = new ActivityClock(context.clock)
     this.#ownGenerator = this.#strategy.createGenerator({ clock: context.clock, inputActivityClock: this.#activity })
-    this.#generator = this.#ownGenerator
+    this.generator = this.#ownGenerator
   }
 
   open(): void {
-    if (this.#emitsPeriodically && this.#intervalMs > 0) {
+    if (this.emitsPeriodically && this.#intervalMs > 0) {
       this.#nextEmissionMs = this.context.clock.nowMs() + this.#intervalMs
     }
   }
 
   processElement(value: T): void {
-    const { record } = this.context
-    const timestampMs = this.#assign === undefined ? record.timestampMs : this.#assigned(value, this.#assign)
-    record.timestampMs = timestampMs
+    if (this.assigns) this.stamp(value)
+    const { timestampMs } = this.context.record
     this.output.collect(value)
-    if (!this.#emitsPeriodically) return
-    this.#recordCount++
-    this.#generator.onEvent(value, timestampMs, this.#generatorOutput)
+    if (!this.emitsPeriodically) return
+    this.recordCount++
+    this.generator.onEvent(value, timestampMs, this.generatorOutput)
   }
 
   endOfBatch(): void {
-    if (!this.#emitsPeriodically) return
-    if (this.#recordCount >= this.#recordsPerEmission) return this.#emitPeriodic(this.context.clock.nowMs())
+    if (!this.emitsPeriodically) return
+    if (this.recordCount >= this.#recordsPerEmission) return this.#emitPeriodic(this.context.clock.nowMs())
     const nowMs = this.context.clock.nowMs()
     if (nowMs >= this.#nextEmissionMs) this.#emitPeriodic(nowMs)
   }
@@ -175,21 +184,25 @@ export class TimestampsAndWatermarksOperator<T> extends BaseOperator<T, T> imple
   }
 
   #emitPeriodic(nowMs: number): void {
-    this.#recordCount = 0
+    this.recordCount = 0
     if (this.#intervalMs > 0) this.#nextEmissionMs = nowMs + this.#intervalMs
     if (this.#splits === undefined) return this.#ownGenerator.onPeriodicEmit(this)
     this.#splits.emitPeriodic(this.#ownGenerator)
   }
 
-  #assigned(value: T, assign: TimestampAssigner<T>): number {
+  /** Gives the record at hand its timestamp. */
+  stamp(value: T): void {
+    const { record } = this.context
     let timestampMs: number
     try {
-      timestampMs = assign(value, this.context.record.timestampMs)
+      timestampMs = this.#assign!(value, record.timestampMs)
     } catch (error) {
       throw userFunctionError(error, this.context, { record: value, what: 'timestamp assigner' })
     }
-    if (Number.isSafeInteger(timestampMs) || timestampMs === noTimestamp) return timestampMs
-    throw invalidTimestamp(this.context, value, timestampMs)
+    if (!Number.isSafeInteger(timestampMs) && timestampMs !== noTimestamp) {
+      throw invalidTimestamp(this.context, value, timestampMs)
+    }
+    record.timestampMs = timestampMs
   }
 }
 

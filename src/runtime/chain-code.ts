@@ -5,14 +5,13 @@
  */
 import type { BatchReader } from '../exchange/channel.ts'
 import { taskMetric } from '../metrics/shared-metrics.ts'
-import type { Operator } from '../operators/operator.ts'
+import type { EmitCode } from '../exchange/edge-writer.ts'
+import type { AroundElement, Operator } from '../operators/operator.ts'
 import type { StreamEdge, StreamNode } from '../plan/stream-graph.ts'
 import type { ChainParts } from './chain.ts'
 import { KeyedStage, stageRecords } from './keyed-stage.ts'
 
 export interface ChainCodeHooks {
-  /** True while a watermark waits in the chain. */
-  isHeld(): boolean
   fail(error: unknown, node: StreamNode, value: unknown): Error
 }
 
@@ -24,6 +23,9 @@ export class ChainCode {
   readonly #nodes: readonly StreamNode[]
   /** Uint8Array[1]: not 0 since something went out that may have made an output full; loops look no further before. */
   readonly #touched = new Uint8Array(1)
+
+  /** Int32Array[1]: how many watermarks wait in the chain. */
+  readonly held: Int32Array = new Int32Array(1)
 
   /** Stages by node id. */
   readonly stages: Map<number, KeyedStage> = new Map()
@@ -133,15 +135,25 @@ return i`
     return this.#bindings(scope).make('collectAt', code, ['v', 't']) as (value: unknown, timestampMs: number) => void
   }
 
-  /** True where any output of the chain is full; of what lies below `node` only, where it is given. */
+  /** True where any output of the chain is full. */
+  outputsFullProbe(): () => boolean {
+    const scope = new CodeScope()
+    const tests = this.#fullTests(scope)
+    return this.#probe(scope, tests.length === 0 ? ['false'] : tests)
+  }
+
+  /** True where a watermark waits in the chain or an output is full; of those below `node` only, where it is given. */
   fullProbe(node?: StreamNode): () => boolean {
     const scope = new CodeScope()
-    const tests = this.#fullTests(scope, node)
-    return this.#bindings(scope).make(
-      'isFull',
-      `return ${tests.length === 0 ? 'false' : tests.join(' || ')}`,
-      [],
-    ) as () => boolean
+    return this.#probe(scope, [this.#heldTest(scope), ...this.#fullTests(scope, node)])
+  }
+
+  #probe(scope: CodeScope, tests: readonly string[]): () => boolean {
+    return this.#bindings(scope).make('isFull', `return ${tests.join(' || ')}`, []) as () => boolean
+  }
+
+  #heldTest(scope: CodeScope): string {
+    return `${scope.bind('held', this.held)}[0] !== 0`
   }
 
   #bindings(scope: CodeScope): CodeScope {
@@ -163,6 +175,9 @@ return i`
   /** Code that hands `value` to `node`. */
   #enter(node: StreamNode, value: string, input: 0 | 1, scope: CodeScope): string {
     const operator = this.#parts.operators.get(node.id)
+    if (operator?.around !== undefined && input === 0 && !this.#parts.keyedStates.has(node.id)) {
+      return this.#around(node, operator, operator.around, value, scope)
+    }
     if (operator !== undefined) {
       const method = input === 0 ? 'processElement' : 'processElement2'
       const name = scope.bind(`op${node.id}`, operator)
@@ -187,6 +202,17 @@ return i`
     const iterate = `for (const ${item} of ${items}) {\n${each}}`
     return `${called}if (Array.isArray(${items})) { for (let ${j} = 0; ${j} < ${items}.length; ${j}++) { const ${item} = ${items}[${j}]\n${each}} }
 else if (${items} != null) { ${this.#guarded(iterate, node, value)}}\n`
+  }
+
+  /** An operator that passes each record on once: no call into it, no call out of it. */
+  #around(node: StreamNode, operator: Operator, around: AroundElement, value: string, scope: CodeScope): string {
+    const name = scope.bind(`op${node.id}`, operator)
+    const time = `t${node.id}`
+    const deliver = this.#deliver(node, value, undefined, scope)
+    const code = `${around.before(name, value)}
+const ${time} = record.timestampMs
+${deliver}${around.after(name, value, time)}`
+    return this.#guarded(code, node, value)
   }
 
   /** Hands the record to the stage while that is on. */
@@ -237,8 +263,19 @@ else if (${items} != null) { ${this.#guarded(iterate, node, value)}}\n`
   #deliverTo(edge: StreamEdge, value: string, scope: CodeScope): string {
     const output = this.#parts.outputs.get(edge)
     if (output === undefined) return this.#enter(edge.target, value, edge.inputIndex, scope)
-    const name = scope.bind(this.#writerName(edge), output)
-    return `${this.#guarded(`${name}.emit(${value}, record.timestampMs)`, edge.source, value)}touched[0] = 1\n`
+    const call =
+      output.code?.emit(this.#namesOf(edge, output.code, scope), value, 'record.timestampMs') ??
+      `${scope.bind(this.#writerName(edge), output)}.emit(${value}, record.timestampMs)`
+    return `${this.#guarded(call, edge.source, value)}touched[0] = 1\n`
+  }
+
+  /** What the bindings of an edge's code are called in the chain's. */
+  #namesOf(edge: StreamEdge, { bindings }: EmitCode, scope: CodeScope): Record<string, string> {
+    const bound = Object.entries(bindings).map(([name, value]) => [
+      name,
+      scope.bind(`${name}${this.#writerName(edge)}`, value),
+    ])
+    return Object.fromEntries(bound) as Record<string, string>
   }
 
   #writerName(edge: StreamEdge): string {
@@ -265,7 +302,9 @@ else if (${items} != null) { ${this.#guarded(iterate, node, value)}}\n`
     const below = asking === undefined ? undefined : this.#nodesBelow(asking)
     for (const [edge, output] of this.#parts.outputs) {
       if (below !== undefined && edge.source !== asking && !below.has(edge.source)) continue
-      tests.push(`${scope.bind(this.#writerName(edge), output)}.isFull()`)
+      const { code } = output
+      const test = code?.isFull?.(this.#namesOf(edge, code, scope))
+      tests.push(test ?? `${scope.bind(this.#writerName(edge), output)}.isFull()`)
     }
     for (const [id, operator] of this.#parts.operators) {
       const isBelow = below === undefined || [...below].some((node) => node.id === id)
@@ -275,7 +314,7 @@ else if (${items} != null) { ${this.#guarded(iterate, node, value)}}\n`
   }
 
   #breakWhereFull(scope: CodeScope): string {
-    const test = [...this.#fullTests(scope), `${scope.bind('isHeld', this.#hooks.isHeld)}()`].join(' || ')
+    const test = [...this.#fullTests(scope), this.#heldTest(scope)].join(' || ')
     return `if (touched[0] !== 0) { touched[0] = 0; if (${test}) break }`
   }
 }

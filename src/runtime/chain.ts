@@ -13,6 +13,7 @@
 import { maxWatermark, minWatermark } from '../common/limits.ts'
 import { Progress } from '../common/progress.ts'
 import type { BatchReader } from '../exchange/channel.ts'
+import type { EmitCode } from '../exchange/edge-writer.ts'
 import type { StreamEvent } from '../exchange/stream-event.ts'
 import type { SubtaskMetrics } from '../metrics/shared-metrics.ts'
 import type { Operator, Output, RecordCell, SourceOutput } from '../operators/operator.ts'
@@ -26,6 +27,8 @@ import { attributeFailure } from './failure.ts'
 /** What a chain writes to: one per outgoing edge, partitioner included (the exchange's edge writers). */
 export interface ChainOutput {
   emit(value: unknown, timestampMs: number): void
+  /** The text of `emit`, to be taken into the chain's own code. */
+  readonly code?: EmitCode
   /** To every channel of the edge. */
   emitEvent(event: StreamEvent): void
   isFull(): boolean
@@ -111,6 +114,8 @@ export class Chain {
   readonly operators: readonly ChainedOperator[]
   /** Output of the chain's source, where the head is one. */
   readonly sourceOutput: SourceOutput<unknown>
+  /** True where no more input should be taken now. */
+  readonly isFull: () => boolean
   readonly #parts: ChainParts
   readonly #code: ChainCode
   readonly #inputTrack = new WatermarkTrack()
@@ -119,7 +124,6 @@ export class Chain {
   readonly #outputsFull: () => boolean
   readonly #guard: Guard = (chained, call) => this.guard(chained, call)
   readonly #batchKeys: unknown[] = []
-  #tracksUnderWay = 0
   #finishPosition = 0
   #endPosition = 0
 
@@ -127,25 +131,20 @@ export class Chain {
     this.#parts = parts
     this.head = parts.vertex.nodes[0]!
     this.#code = new ChainCode(parts, {
-      isHeld: () => this.#tracksUnderWay > 0,
       fail: (error, node, value) => attributeFailure(error, { operator: node.name, subtask: parts.subtask }, value),
     })
-    this.#outputsFull = this.#code.fullProbe()
+    this.#outputsFull = this.#code.outputsFullProbe()
+    this.isFull = this.#code.fullProbe()
     const operators: ChainedOperator[] = []
     this.sourceOutput = {
       ...this.#outputOf(this.head, this.#inputTrack),
-      isFull: () => this.isFull(),
+      isFull: this.isFull,
       collect: this.#code.sourceCollector(),
       collectAt: this.#code.sourceCollectorAt(),
       collectArray: this.#code.sourceArrayCollector(),
     }
     this.#descend(this.head, this.#inputTrack, operators)
     this.operators = operators
-  }
-
-  /** True where no more input should be taken now. */
-  isFull(): boolean {
-    return this.#tracksUnderWay > 0 || this.#outputsFull()
   }
 
   /** State on disk reads what the head needs for a batch at once. */
@@ -187,13 +186,14 @@ export class Chain {
 
   /** Continues watermarks that met a full output. Blocked while one still does. */
   resume(): Progress {
+    const { held } = this.#code
     // A later track hangs below an earlier one: the deepest goes first, so that nothing overtakes.
-    for (let i = this.#tracks.length - 1; i >= 0 && this.#tracksUnderWay > 0; i--) {
+    for (let i = this.#tracks.length - 1; i >= 0 && held[0]! > 0; i--) {
       const track = this.#tracks[i]!
       if (!track.isUnderWay) continue
-      this.#tracksUnderWay--
+      held[0]!--
       if (this.#outputsFull() || track.run(this.#guard) === Progress.Blocked) {
-        this.#tracksUnderWay++
+        held[0]!++
         return Progress.Blocked
       }
     }
@@ -298,7 +298,7 @@ export class Chain {
     }
     track.isUnderWay = true
     if (track.run(this.#guard) === Progress.Done) return Progress.Done
-    this.#tracksUnderWay++
+    this.#code.held[0]!++
     this.#code.touch()
     return Progress.Blocked
   }
@@ -321,7 +321,6 @@ export class Chain {
 
   #outputOf(node: StreamNode, track: WatermarkTrack): Output<unknown> {
     const { record } = this.#parts
-    const isFullBelow = this.#code.fullProbe(node)
     const sides = new Map<string, (value: unknown) => void>()
     for (const { sideOutput } of node.outputs) {
       if (sideOutput !== undefined) sides.set(sideOutput.id, this.#code.collector(node, sideOutput.id))
@@ -339,7 +338,7 @@ export class Chain {
       },
       emitWatermark: (timestampMs) => void this.#advance(track, timestampMs),
       emitStatus: (isIdle) => track.emitStatus(isIdle, this.#guard),
-      isFull: () => this.#tracksUnderWay > 0 || isFullBelow(),
+      isFull: this.#code.fullProbe(node),
     }
   }
 }

@@ -27,8 +27,6 @@ export interface PartitionerContext {
 export interface Partitioner {
   /** Names that the code uses, and their values. Always: `channels`. */
   readonly bindings: Readonly<Record<string, unknown>>
-  /** Declarations in front of the function: state. */
-  readonly state?: string
-  /** Statements that set `channel` for a record `value`. Constant text: nothing of it comes from data. */
-  readonly select: string
+  /** The expression for the channel of a record `value`. `names`: what the bindings are called. Never of data. */
+  readonly select: (names: Readonly<Record<string, string>>, value: string) => string
 }

@@ -4,6 +4,6 @@ import type { Partitioner, PartitionerContext } from './partitioner.ts'
 export function shuffle({ channels, prng }: PartitionerContext): Partitioner {
   return {
     bindings: { count: channels.length, prng },
-    select: 'const channel = channels[prng.nextBelow(count)]',
+    select: (names) => `${names.channels}[${names.prng}.nextBelow(${names.count})]`,
   }
 }

@@ -2,5 +2,5 @@
 import type { Partitioner } from './partitioner.ts'
 
 export function single(): Partitioner {
-  return { bindings: {}, select: 'const channel = channels[0]' }
+  return { bindings: {}, select: (names) => `${names.channels}[0]` }
 }
