@@ -103,7 +103,7 @@ function completed(directory: string): number {
 async function fill(each: Case, directory: string): Promise<void> {
   const running = start(each, directory, each.slots)
   try {
-    await running.lines('filled', 1)
+    await running.lines('filled', each.slots)
     const before = completed(directory)
     while (completed(directory) < before + 2) await sleep(50)
   } finally {

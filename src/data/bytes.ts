@@ -163,7 +163,8 @@ export class ByteReader {
   position = 0
   /** One past the last readable byte. */
   end = 0
-  #view: DataView = emptyView
+  /** Of the same bytes as `buffer`. */
+  view: DataView = emptyView
   #backing: ArrayBufferLike = emptyView.buffer
 
   constructor(bytes?: Uint8Array) {
@@ -174,7 +175,7 @@ export class ByteReader {
   reset(bytes: Uint8Array): void {
     this.#backing = bytes.buffer
     this.buffer = Buffer.from(this.#backing as ArrayBuffer, bytes.byteOffset, bytes.byteLength) as NativeBuffer
-    this.#view = new DataView(this.#backing, bytes.byteOffset, bytes.byteLength)
+    this.view = new DataView(this.#backing, bytes.byteOffset, bytes.byteLength)
     this.position = 0
     this.end = bytes.byteLength
   }
@@ -195,19 +196,19 @@ export class ByteReader {
   }
 
   u32(): number {
-    return this.#view.getUint32(this.#advance(4), true)
+    return this.view.getUint32(this.#advance(4), true)
   }
 
   i32(): number {
-    return this.#view.getInt32(this.#advance(4), true)
+    return this.view.getInt32(this.#advance(4), true)
   }
 
   f64(): number {
-    return this.#view.getFloat64(this.#advance(8), true)
+    return this.view.getFloat64(this.#advance(8), true)
   }
 
   i64(): bigint {
-    return this.#view.getBigInt64(this.#advance(8), true)
+    return this.view.getBigInt64(this.#advance(8), true)
   }
 
   varint(): number {

@@ -6,7 +6,7 @@
  * 1. `directory` has 2^depth places; a partition of depth d stands in 2^(depth - d) neighbouring ones.
  * 2. `directory[(hash >>> 1) >>> shift]` is the partition of a hash; shift is 31 - depth. (Generated code knows this.)
  */
-import { hashKey } from '../../data/key-groups.ts'
+import { hashKey, mix32 } from '../../data/key-groups.ts'
 import { type KeyClass, KeyClass as Class } from '../key-class.ts'
 import type { Namespace } from '../keyed-state-backend.ts'
 import type { StateAccount } from '../state-budget.ts'
@@ -93,6 +93,24 @@ export class ClassTable {
       entry++
     }
     return -1
+  }
+
+  /** Entry of an int32 key, its complement (below 0) where it has just been made: its value is still zero then. */
+  findOrInsertInt32(key: number): number {
+    const hash = mix32(key)
+    const partition = this.directory[(hash >>> 1) >>> this.shift]!
+    this.partition = partition
+    const stride = this.#stride
+    const { i32 } = partition
+    let entry = partition.homeOf(hash)
+    for (let base = entry * stride; i32[base + 1] !== 0 || i32[base] !== 0; base += stride) {
+      if (i32[base] === key) return entry
+      entry++
+    }
+    prepared.hash = hash
+    prepared.low = key
+    prepared.high = 1
+    return ~this.insert()
   }
 
   /** A new entry for the prepared key, which must be absent; its value is still zero. */

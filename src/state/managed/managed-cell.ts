@@ -8,7 +8,7 @@
  */
 import type { ValueCodec } from '../../data/value-codec.ts'
 import { detached, estimatedBytes } from '../detached-value.ts'
-import type { KeyClass } from '../key-class.ts'
+import { KeyClass } from '../key-class.ts'
 import type { AccumulatorCursor, KeyGroupRange, Namespace, RowColumns, ValueState } from '../keyed-state-backend.ts'
 import type { KeyContext } from '../key-context.ts'
 import type { LoadableCell } from '../keyed-backend-base.ts'
@@ -20,6 +20,7 @@ import { keyAt, prepare, tableClassOf } from './key-words.ts'
 import type { ManagedBackend } from './managed-backend.ts'
 import { NamespaceTables } from './namespace-tables.ts'
 import { Mode, type Partition } from './partition.ts'
+import { type RecordReader, recordReaderFor } from './record-reader.ts'
 import { type RecordLayout, recordLayoutOf } from './record-layout.ts'
 
 /** A namespace is not expected to have more entries than this. */
@@ -190,6 +191,9 @@ export abstract class ManagedCell<V> implements LoadableCell<V>, ValueState<V> {
   load(block: BlockReader, codec: ValueCodec, { first, last }: KeyGroupRange): void {
     const keyCodec = keyCodecs[block.keyClass]!
     const tables = this.#tablesOf(block.namespace)
+    const reader = block.keyClass === KeyClass.Int32 ? recordReaderFor(this.layout) : undefined
+    if (reader?.valueBytes === block.values.remaining / block.count)
+      return this.#loadInt32s(block, tables, reader, first, last)
     for (let i = 0; i < block.count; i++) {
       const keyGroup = block.keyGroup(i)
       const key = keyCodec.decode(block.keys)
@@ -207,6 +211,26 @@ export abstract class ManagedCell<V> implements LoadableCell<V>, ValueState<V> {
       this.writeAt(table.partition, entry, value)
     }
     if (tables.entryCount === 0 && tables.namespace !== 0) this.#drop(tables)
+  }
+
+  /** Records of int32 keys, without a key or a value made of them. */
+  #loadInt32s(block: BlockReader, tables: NamespaceTables, reader: RecordReader, first: number, last: number): void {
+    const table = tables.table(KeyClass.Int32, this.#tableOptions)
+    const stride = this.layout.strideWords
+    const { view, position: valuesAt } = block.values
+    const keysAt = block.keys.position
+    for (let i = 0; i < block.count; i++) {
+      const keyGroup = block.keyGroup(i)
+      if (keyGroup < first || keyGroup > last) continue
+      const found = table.findOrInsertInt32(view.getInt32(keysAt + 4 * i, true))
+      if (found < 0) tables.entryCount++
+      const entry = found < 0 ? ~found : found
+      const { partition } = table
+      if (partition.mode !== Mode.Untracked) this.mark(partition, entry)
+      reader.read(view, valuesAt + reader.valueBytes * i, partition.i32, entry * stride)
+    }
+    if (tables.entryCount === 0 && tables.namespace !== 0) this.#drop(tables)
+    this.context.invalidate()
   }
 
   removeKey(namespace: Namespace, key: unknown): void {
