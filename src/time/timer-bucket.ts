@@ -38,8 +38,10 @@ export class TimerBucket {
   /** Entries in order of firing, from the moment the bucket is opened. */
   #order: Uint32Array | undefined = undefined
   #next = 0
-  /** Entries added after that: a heap by time, then by registration. */
+  /** Entries added after that: a heap by time, then by registration. Entries that die keep their place in it. */
   #late: number[] = []
+  /** Times of the heap's entries, whether they are dead or not. */
+  #lateMs: number[] = []
 
   constructor(id: number, savedBy: number) {
     this.id = id
@@ -92,7 +94,7 @@ export class TimerBucket {
     this.namespaces.push(namespace)
     this.#hashes.push(hash)
     this.#liveCount++
-    this.#pushLate(index)
+    this.#pushLate(index, timeMs)
     if (this.times.length * 3 > slots.length) this.#slots = undefined
   }
 
@@ -223,43 +225,46 @@ export class TimerBucket {
     return slots
   }
 
-  #pushLate(index: number): void {
+  #pushLate(index: number, timeMs: number): void {
     const late = this.#late
+    const lateMs = this.#lateMs
     let at = late.length
-    late.push(index)
     while (at > 0) {
       const parent = (at - 1) >>> 1
-      if (!this.#isBefore(index, late[parent]!)) break
+      if (!isBefore(timeMs, index, lateMs[parent]!, late[parent]!)) break
       late[at] = late[parent]!
+      lateMs[at] = lateMs[parent]!
       at = parent
     }
     late[at] = index
+    lateMs[at] = timeMs
   }
 
   #popLate(): void {
     const late = this.#late
+    const lateMs = this.#lateMs
     const index = late.pop()!
+    const timeMs = lateMs.pop()!
     const count = late.length
     if (count === 0) return
     let at = 0
     for (;;) {
       let child = 2 * at + 1
       if (child >= count) break
-      if (child + 1 < count && this.#isBefore(late[child + 1]!, late[child]!)) child++
-      if (!this.#isBefore(late[child]!, index)) break
+      const other = child + 1
+      if (other < count && isBefore(lateMs[other]!, late[other]!, lateMs[child]!, late[child]!)) child = other
+      if (!isBefore(lateMs[child]!, late[child]!, timeMs, index)) break
       late[at] = late[child]!
+      lateMs[at] = lateMs[child]!
       at = child
     }
     late[at] = index
+    lateMs[at] = timeMs
   }
+}
 
-  /** Dead entries come first, so that they leave the heap. */
-  #isBefore(left: number, right: number): boolean {
-    const leftMs = this.times[left]!
-    const rightMs = this.times[right]!
-    if (isDead(leftMs)) return true
-    return leftMs < rightMs || (leftMs === rightMs && left < right)
-  }
+function isBefore(leftMs: number, left: number, rightMs: number, right: number): boolean {
+  return leftMs < rightMs || (leftMs === rightMs && left < right)
 }
 
 function isDead(timeMs: number): boolean {

@@ -1,9 +1,11 @@
 /** The timer service against a sorted list, over registrations, deletions, firing, snapshots and rescaled restores. */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { keyGroupOf, keyGroupRangeOf, subtaskOfKeyGroup } from '../../src/data/key-groups.ts'
+import { prng } from '../../src/common/prng.ts'
+import { hashKey, keyGroupOf, keyGroupRangeOf, subtaskOfKeyGroup } from '../../src/data/key-groups.ts'
 import { createKeyedStateBackend } from '../../src/state/create-keyed-state-backend.ts'
 import type { KeyedStateBackend, KeyedStateHandle, Namespace } from '../../src/state/keyed-state-backend.ts'
+import { TimerQueue } from '../../src/time/timer-queue.ts'
 import { TimerService } from '../../src/time/timer-service.ts'
 import { MemorySnapshotStore } from '../support/memory-snapshot-store.ts'
 
@@ -138,3 +140,30 @@ function idOf(each: Timer): string {
   const key = typeof each.key === 'object' ? JSON.stringify(each.key) : `${typeof each.key} ${each.key}`
   return `${each.timeMs}|${typeof each.namespace} ${each.namespace}|${key}`
 }
+
+it('pops the earliest timer of a bucket that is open, whatever was registered and deleted in it meanwhile', () => {
+  for (let seed = 0; seed < (process.env['MILLRACE_FULL'] === '1' ? 3000 : 300); seed++) {
+    const random = prng(seed)
+    const queue = new TimerQueue()
+    const model = new Set<number>()
+    let nowMs = 0
+    for (let i = 0; i < 200; i++) {
+      const timeMs = nowMs + random.nextBelow(60)
+      const step = random.nextBelow(8)
+      if (step < 4) {
+        queue.add(1, 0, timeMs, hashKey(1))
+        model.add(timeMs)
+      } else if (step < 7) {
+        queue.delete(1, 0, timeMs, hashKey(1))
+        model.delete(timeMs)
+      } else {
+        nowMs += random.nextBelow(4)
+        const due = [...model].filter((time) => time <= nowMs).toSorted((left, right) => left - right)
+        const popped: number[] = []
+        while (queue.pop(nowMs)) popped.push(queue.poppedMs)
+        expect(popped, `seed ${seed}, step ${i}`).toEqual(due)
+        for (const time of due) model.delete(time)
+      }
+    }
+  }
+})
