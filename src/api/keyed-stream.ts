@@ -123,7 +123,10 @@ export class KeyedStream<T, K> extends FieldAggregations<T> {
     const body: OperatorBody = {
       ...operatorBody(() => new KeyedReduceOperator(combination(), { type })),
       createForBatch: operatorBody(() => new KeyedReduceOperator(combination(), { type, emitFinalOnly: true })).create,
-      createCombiner: operatorBody(() => new LocalCombineOperator({ keySelector, combination: combination() })).create,
+      combiner: {
+        create: operatorBody(() => new LocalCombineOperator({ keySelector, combination: combination() })).create,
+        batchOnly: true,
+      },
     }
     return this.keyed<T>(name, body, type)
   }

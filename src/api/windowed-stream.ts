@@ -8,6 +8,7 @@ import type { OutputTag } from '../operators/output-tag.ts'
 import type { Collector } from '../operators/process-context.ts'
 import { type Combination, combinationOf, type ReduceFunction } from '../operators/reduce-function.ts'
 import { lifeCycleOf, type RichFunction } from '../operators/runtime-context.ts'
+import type { Combiner, KeySelector, NodeBody } from '../plan/stream-graph.ts'
 import type { AggregateFunction } from '../state/keyed-state-backend.ts'
 import { createWindowOperator } from '../windows/create-window-operator.ts'
 import type { WindowProcessor } from '../windows/emit-window.ts'
@@ -17,6 +18,12 @@ import { countEvictor } from '../windows/evictors/count-evictor.ts'
 import { countTrigger } from '../windows/triggers/count-trigger.ts'
 import { purgingTrigger } from '../windows/triggers/purging-trigger.ts'
 import type { Trigger } from '../windows/trigger.ts'
+import { keyOfPartial, partialType } from '../windows/two-phase/partial-aggregate.ts'
+import {
+  createLocalWindowOperator,
+  createMergingWindowOperator,
+  hasTwoPhases,
+} from '../windows/two-phase/two-phase-window.ts'
 import type { WindowAssigner } from '../windows/window-assigner.ts'
 import type { WindowContext } from '../windows/window-function.ts'
 import { checkedWindowSpec, windowOperatorName, type WindowSpec } from '../windows/window-spec.ts'
@@ -90,7 +97,8 @@ export class WindowedStream<T, K, W extends Window> extends FieldAggregations<T>
     aggregate: AggregateFunction<T, Acc, Mid>,
     process?: WindowProcessor<Mid, R, K, W>,
   ): SingleOutputStream<R> {
-    return this.#transform([aggregate, incrementalAggregate<T, Acc, Mid>], process)
+    const accumulatorsTravel = aggregate.accumulatorType !== undefined
+    return this.#transform([aggregate, incrementalAggregate<T, Acc, Mid>], process, undefined, accumulatorsTravel)
   }
 
   /** Sees all elements of a window at once; they are kept until then. */
@@ -123,11 +131,15 @@ export class WindowedStream<T, K, W extends Window> extends FieldAggregations<T>
     return new WindowedStream(this.#input, { ...this.#settings, ...settings }, this.#parallelismMax)
   }
 
-  /** `incremental`: the user's function, and what makes of it (or of a subtask's own copy) the way to combine. */
+  /**
+   * `incremental`: the user's function, and what makes of it (or of a subtask's own copy) the way to combine.
+   * `accumulatorsTravel`: they can be sent from slot to slot, as records can.
+   */
   #transform<Acc, Mid, R, F>(
     incremental: readonly [F, (own: F) => Incremental<T, Acc, Mid>] | undefined,
     process: WindowProcessor<Mid, R, K, W> | undefined,
     outputType?: TypeInformation<R>,
+    accumulatorsTravel = true,
   ): SingleOutputStream<R> {
     const elementType = this.#input.type
     const specOf = (own: F, process?: WindowProcessor<Mid, R, K, W>): WindowSpec<T, Acc, Mid, R, K, W> => {
@@ -137,8 +149,33 @@ export class WindowedStream<T, K, W extends Window> extends FieldAggregations<T>
     checkedWindowSpec(spec)
     const ownFunction = perSubtask(incremental?.[0] as F)
     const ownProcess = perSubtask(process)
-    const body = operatorBody(() => createWindowOperator(specOf(ownFunction(), ownProcess())))
+    const ownSpec = (): WindowSpec<T, Acc, Mid, R, K, W> => specOf(ownFunction(), ownProcess())
+    const body: NodeBody = {
+      ...operatorBody(() => createWindowOperator(ownSpec())),
+      combiner: hasTwoPhases(spec, accumulatorsTravel)
+        ? windowCombiner(spec, () => specOf(ownFunction()), ownSpec, this.#input)
+        : undefined,
+    }
     return this.#input.keyed<R>(windowOperatorName(spec), body, outputType, this.#parallelismMax)
+  }
+}
+
+/** The first phase of windows, before the exchange, and what the second one is then. */
+function windowCombiner<T, Acc, Mid, R, K, W extends Window>(
+  { assigner, incremental }: WindowSpec<T, Acc, Mid, R, K, W>,
+  localSpec: () => WindowSpec<T, Acc, Mid, R, K, W>,
+  mergingSpec: () => WindowSpec<T, Acc, Mid, R, K, W>,
+  input: KeyedStream<T, K>,
+): Combiner {
+  const keySelector = input.keySelector as (value: T) => unknown
+  return {
+    create: () => createLocalWindowOperator(localSpec(), keySelector),
+    batchOnly: false,
+    merging: {
+      create: () => createMergingWindowOperator(mergingSpec()),
+      keySelector: keyOfPartial as KeySelector,
+      type: partialType(assigner.shape!.kind, input.keyType, incremental!.type),
+    },
   }
 }
 

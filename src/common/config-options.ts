@@ -22,6 +22,7 @@ export interface ConfigOptions {
   readonly pipelineName: ConfigOption<string | undefined>
   readonly chaining: ConfigOption<boolean>
   readonly chainHashAtParallelismOne: ConfigOption<boolean>
+  readonly aggregationPhases: ConfigOption<'auto' | 'one-phase' | 'two-phase'>
   readonly autoWatermarkInterval: ConfigOption<number>
   readonly bufferTimeoutEnabled: ConfigOption<boolean>
   readonly bufferTimeout: ConfigOption<number>
@@ -99,6 +100,12 @@ export const configOptions: ConfigOptions = {
     'pipeline.operator-chaining.chain-hash-at-parallelism-one',
     true,
     'Whether a keyBy edge between two operators of parallelism 1 is chained: one subtask owns every key. Not in Flink.',
+  ),
+  aggregationPhases: choiceOption(
+    'table.optimizer.agg-phase-strategy',
+    ['auto', 'one-phase', 'two-phase'],
+    'auto',
+    'Whether event-time windows that reduce or aggregate fold records in the producing task before they travel. `auto`: where they travel to another task; `two-phase`: always; `one-phase`: never. Of use in DataStream programs, too.',
   ),
   autoWatermarkInterval: durationOption(
     'pipeline.auto-watermark-interval',

@@ -60,14 +60,14 @@ function combinerFor(
   if (body.kind !== 'operator' || body.combiner === undefined) return undefined
   const { combiner } = body
   const phases = configuration.get(configOptions.aggregationPhases)
-  if (phases === 'ONE_PHASE' || (combiner.batchOnly && mode !== 'batch')) return undefined
+  if (phases === 'one-phase' || (combiner.batchOnly && mode !== 'batch')) return undefined
   const canChain = configuration.get(configOptions.chaining)
   const isOfUse = node.inputs.every(
     (edge) =>
       edge.partitioning.kind === 'hash' &&
       canChain &&
       edge.source.chaining !== 'never' &&
-      (phases === 'TWO_PHASE' || saves(edge, combiner, configuration, body.keyType?.dataType)),
+      (phases === 'two-phase' || saves(edge, combiner, configuration, body.keyType?.dataType)),
   )
   return isOfUse ? combiner : undefined
 }

@@ -28,6 +28,21 @@ export interface InlineStage {
   readonly apply: (value: never) => unknown
 }
 
+/** How records are combined before a hash edge into a node, in the task that produces them. */
+export interface Combiner {
+  /** A new operator per subtask and attempt, chained to the producer. It keeps no state over restarts. */
+  readonly create: () => Operator
+  /** True where combining changes what a stream would emit in between. */
+  readonly batchOnly: boolean
+  /** Present where the combiner emits something else than records: what the node is then. */
+  readonly merging?: {
+    readonly create: () => Operator
+    readonly keySelector: KeySelector
+    /** Declared type of what the combiner emits. */
+    readonly type: TypeInformation<unknown> | undefined
+  }
+}
+
 export type NodeBody =
   | {
       readonly kind: 'source'
@@ -44,11 +59,8 @@ export type NodeBody =
       readonly keySelectors?: readonly (KeySelector | undefined)[]
       /** Declared type of the key. */
       readonly keyType?: TypeInformation<unknown>
-      /**
-       * In batch mode, an operator that combines records locally before a hash edge into this node (associative
-       * functions only). It is chained to the producer.
-       */
-      readonly createCombiner?: () => Operator
+      /** Present where records can be combined before they travel to this node (associative functions only). */
+      readonly combiner?: Combiner
       /** In batch mode, used in place of `create`: emits final results only. */
       readonly createForBatch?: () => Operator
     }

@@ -2,8 +2,8 @@
 import { configOptions } from '../common/config-options.ts'
 import { Configuration } from '../common/configuration.ts'
 import { maxParallelismMax } from '../common/limits.ts'
-import { batchGraph } from './batch-rewrite.ts'
 import { isChained } from './chaining.ts'
+import { rewriteGraph } from './graph-rewrite.ts'
 import type { JobEdge, JobGraph, JobVertex } from './job-graph.ts'
 import { defaultMaxParallelism } from './max-parallelism.ts'
 import { operatorIds } from './operator-id.ts'
@@ -21,9 +21,9 @@ type DraftVertex = Mutable<Omit<JobVertex, 'nodes' | 'inputs' | 'outputs'>> & {
 export function translate(given: StreamGraph): JobGraph {
   const configuration = Configuration.of(given.configuration)
   const mode = runtimeMode(given)
-  const graph = mode === 'batch' ? batchGraph(given) : given
+  const graph = rewriteGraph(given, mode, configuration)
   const ids = operatorIds(given.nodes)
-  if (graph !== given) nameCombiners(graph, ids)
+  nameCombiners(graph, ids)
 
   const vertexOf = new Map<StreamNode, DraftVertex>()
   const vertices: DraftVertex[] = []

@@ -24,7 +24,7 @@ export function createWindowOperator<In, Acc, Mid, Out, Key, W extends Window>(
  * Fast paths know the default trigger only, keep accumulators only, and cannot tell a process function when each key's
  * window is over (`clear`).
  */
-function fastPathOf<In, Acc, Mid, Out, Key, W extends Window>(
+export function fastPathOf<In, Acc, Mid, Out, Key, W extends Window>(
   spec: WindowSpec<In, Acc, Mid, Out, Key, W>,
 ): 'slices' | 'sessions' | undefined {
   const { assigner, trigger, evictor, incremental, process } = spec

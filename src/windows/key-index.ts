@@ -8,8 +8,10 @@ import { encodedKey } from '../state/encoded-key.ts'
 const slotCountMin = 64
 
 export class KeyIndex {
-  /** Key of each number; undefined where the number is free. */
+  /** Key of each number; undefined where the number is free. Longer than `bound` after `clear`. */
   readonly keys: unknown[] = []
+  /** Above every number that has been given. */
+  bound = 0
   /** Int32Array: number + 1 of the key in a slot, 0 where it is empty. */
   #slots = new Int32Array(slotCountMin)
   #slotKeys = new Int32Array(slotCountMin)
@@ -32,7 +34,7 @@ export class KeyIndex {
 
   /** Gives a key that has none a number. */
   add(key: unknown): number {
-    const number = this.#free.pop() ?? this.keys.length
+    const number = this.#free.pop() ?? this.bound++
     this.keys[number] = key
     if (typeof key !== 'number' || (key | 0) !== key) this.#others.set(identityOf(key), number)
     else {
@@ -51,6 +53,18 @@ export class KeyIndex {
       this.#int32Count--
       this.#unplace(key)
     }
+  }
+
+  /** No key has a number any more. Room for numbers stays. */
+  clear(): void {
+    if (this.#others.size > 0) {
+      this.#others.clear()
+      this.keys.length = 0
+    }
+    if (this.#int32Count > 0) this.#slots.fill(0)
+    this.#int32Count = 0
+    this.#free.length = 0
+    this.bound = 0
   }
 
   #place(key: number, number: number): void {

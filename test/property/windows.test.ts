@@ -11,7 +11,8 @@ import { outputTag } from '../../src/operators/output-tag.ts'
 import { combinationOf } from '../../src/operators/reduce-function.ts'
 import type { AggregateFunction } from '../../src/state/keyed-state-backend.ts'
 import type { OutputEvent } from '../../src/testing/harness-output.ts'
-import { type HarnessInput, runTrial, trials } from '../../src/testing/operator-trials.ts'
+import { OperatorHarness } from '../../src/testing/operator-harness.ts'
+import { type HarnessInput, restored, runTrial, trials } from '../../src/testing/operator-trials.ts'
 import { session } from '../../src/windows/assigners/session.ts'
 import { sliding } from '../../src/windows/assigners/sliding.ts'
 import { tumbling } from '../../src/windows/assigners/tumbling.ts'
@@ -20,6 +21,8 @@ import { incrementalAggregate, incrementalReduce } from '../../src/windows/incre
 import { continuousEventTimeTrigger } from '../../src/windows/triggers/continuous-trigger.ts'
 import { countTrigger } from '../../src/windows/triggers/count-trigger.ts'
 import { purgingTrigger } from '../../src/windows/triggers/purging-trigger.ts'
+import { keyOfPartial, type PartialAggregate } from '../../src/windows/two-phase/partial-aggregate.ts'
+import { createLocalWindowOperator, createMergingWindowOperator } from '../../src/windows/two-phase/two-phase-window.ts'
 import { WindowOperator } from '../../src/windows/window-operator.ts'
 import type { WindowAssigner } from '../../src/windows/window-assigner.ts'
 import type { WindowSpec } from '../../src/windows/window-spec.ts'
@@ -80,10 +83,13 @@ const largest = incrementalReduce(
   }),
 )
 
-function caseOf(seed: number): Case {
+const keyOf = (event: Event): number => event.key
+
+function caseOf(seed: number, givenTrigger?: ModelTrigger): Case {
   const random = prng(seed)
   const assigner = randomAssigner(random)
-  const trigger = randomTrigger(random, assigner)
+  const randomly = randomTrigger(random, assigner)
+  const trigger = givenTrigger ?? randomly
   const latenessMs = random.nextBelow(3) === 0 ? random.nextBelow(25) : 0
   const folds = [sumOf, sumOf, sumOf, (values: readonly number[]) => Math.max(...values)]
   const foldIndex = random.nextBelow(folds.length)
@@ -205,17 +211,79 @@ async function agrees(seed: number): Promise<void> {
   const trial = trials[restores ? 2 + (seed % 16 === 0 ? 1 : 0) : seed % 2]!
   for (const [name, operator] of operators) {
     const backend = seed % 3 === 0 ? 'managed' : 'heap'
-    const options = { operator, keySelector: (event: Event) => event.key, backend } as const
+    const options = { operator, keySelector: keyOf, backend } as const
     const found = await runTrial<Event, Sum>(options, script, trial)
     const lines = found.map((events, i) => printed(events, script[i]!))
     expect(lines, `${name}, ${trial.name}, ${description} ${JSON.stringify(script)}`).toEqual(expected)
   }
 }
 
+/** The same windows with up to three producers that fold before the exchange, at watermarks of their own. */
+async function agreesInTwoPhases(seed: number): Promise<void> {
+  const random = prng(seed + 7_000_000)
+  const { spec: given, model, script, description } = caseOf(seed, { kind: 'default' })
+  const spec: Spec = { ...given, lateTag: undefined }
+  const limits = { partialsMax: 1 + random.nextBelow(6), partialsToJudge: 1 + random.nextBelow(20) }
+  const localOptions = {
+    operator: () => createLocalWindowOperator(spec, keyOf, limits) as Operator<Event, PartialAggregate<unknown>>,
+    ...(random.nextBelow(2) === 0 && { outputRoom: 1 }),
+  }
+  const mergingOptions = {
+    operator: () => createMergingWindowOperator(spec) as Operator<PartialAggregate<unknown>, Sum>,
+    keySelector: keyOfPartial,
+    backend: seed % 3 === 0 ? 'managed' : 'heap',
+  } as const
+  const open = (): Promise<OperatorHarness<Event, PartialAggregate<unknown>>> => OperatorHarness.open(localOptions)
+  const locals = await Promise.all(Array.from({ length: 1 + random.nextBelow(3) }, open))
+  let merging = await OperatorHarness.open<PartialAggregate<unknown>, Sum>(mergingOptions)
+  const send = (from: OperatorHarness<Event, PartialAggregate<unknown>>): void => {
+    for (const event of from.output.events.splice(0)) {
+      if (event.type === 'record') merging.processElement(event.value, event.timestampMs)
+    }
+  }
+  let barriers = random.nextBelow(4) === 0 ? 3 : 0
+  try {
+    for (const input of script) {
+      const at = random.nextBelow(locals.length)
+      let expected: string[]
+      if (input.type === 'element') {
+        locals[at]!.processElement(input.value, input.timestampMs)
+        send(locals[at]!)
+        expected = model.element(input.value, input.timestampMs!).filter((line) => !line.startsWith('late'))
+      } else {
+        const reachedMs = input.type === 'watermark' ? input.timestampMs : Number.POSITIVE_INFINITY
+        for (const local of input.type === 'watermark' ? [locals[at]!] : locals) {
+          local.processWatermark(reachedMs)
+          if (input.type === 'endInput') local.endInput()
+          send(local)
+        }
+        const leastMs = Math.min(...locals.map(({ watermarkMs }) => watermarkMs))
+        merging.processWatermark(leastMs)
+        expected = model.watermark(leastMs).toSorted()
+      }
+      const found = printed(merging.output.events.splice(0), input)
+      expect(found, `two phases, ${JSON.stringify(limits)}, ${description} ${JSON.stringify(script)}`).toEqual(expected)
+      if (barriers > 0 && random.nextBelow(6) === 0) {
+        barriers--
+        for (const [i, local] of locals.entries()) {
+          await local.snapshot()
+          send(local)
+          locals[i] = await restored(local, localOptions)
+        }
+        merging = await restored(merging, mergingOptions)
+      }
+    }
+  } finally {
+    for (const harness of [...locals, merging]) await harness.close()
+  }
+}
+
 describe('windows recomputed from scratch', () => {
   const { MILLRACE_SEED, MILLRACE_FULL } = process.env
-  if (MILLRACE_SEED !== undefined) it(`agree for seed ${MILLRACE_SEED}`, () => agrees(Number(MILLRACE_SEED)))
-  else {
+  if (MILLRACE_SEED !== undefined) {
+    it(`agree for seed ${MILLRACE_SEED}`, () => agrees(Number(MILLRACE_SEED)))
+    it(`agree in two phases for seed ${MILLRACE_SEED}`, () => agreesInTwoPhases(Number(MILLRACE_SEED)))
+  } else {
     const cases = MILLRACE_FULL === undefined ? 400 : 10_000
     const perTest = cases / 4
     it.each([0, 1, 2, 3])(
@@ -225,6 +293,9 @@ describe('windows recomputed from scratch', () => {
       },
       600_000,
     )
+    it(`agree in two phases, ${2 * cases} cases`, async () => {
+      for (let seed = 0; seed < 2 * cases; seed++) await agreesInTwoPhases(seed)
+    }, 600_000)
   }
   it('knows a record without a timestamp', () => expect(noTimestamp).toBe(Number.NEGATIVE_INFINITY))
 })

@@ -29,6 +29,12 @@ export const q5: Query = (env, workload) => {
         return hot
       },
       getResult: (hot) => hot,
+      merge: (left, right) => {
+        if (right.bids > left.bids) return right
+        if (right.bids === left.bids) left.auctions.push(...right.auctions)
+        return left
+      },
+      accumulatorType: types.row({ bids: types.float64(), auctions: types.list(types.int32()) }),
     })
     .flatMap((hot) => hot.auctions.map((auction) => ({ auction, bids: hot.bids })))
     .sinkTo(checkSink((row) => row.auction + row.bids))

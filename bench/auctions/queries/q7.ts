@@ -30,6 +30,7 @@ const best: AggregateFunction<PricedBid, PricedBid[], PricedBid[]> = {
     for (const bid of right) best.add(bid, left)
     return left
   },
+  accumulatorType: types.list(types.row({ auction: types.int32(), bidder: types.int32(), price: types.int32() })),
 }
 
 export const q7: Query = (env, workload) => {
