@@ -27,6 +27,9 @@ export interface SnapshotSinkOptions extends CheckpointLocation, SnapshotFileOwn
   readonly fileSystem: FileSystem
 }
 
+/** Files of fewer bytes are read whole. */
+const piecesBytesMin = 2 * 1024 * 1024
+
 type Chunks = Iterable<Uint8Array> | AsyncIterable<Uint8Array>
 
 /** Errors of the sink: MR_CHECKPOINT_FAILED with the disk's error as cause. */
@@ -66,6 +69,12 @@ export function openSnapshotSource(directory: string, fileSystem: FileSystem): S
       const bytes = await readOrCorrupt(path, () => fileSystem.readFile(path))
       compare(path, file, { bytes: bytes.byteLength, crc32: crc32(bytes) })
       return bytes
+    },
+    pieces(file, isVerified = false) {
+      if (fileSystem.readChunks === undefined || file.bytes < piecesBytesMin) return undefined
+      failPoint('during-restore')
+      const path = resolveStored(directory, file.path)
+      return isVerified ? fileSystem.readChunks(path) : verifiedAtEnd(fileSystem, path, file)
     },
     async localPath(file) {
       failPoint('during-restore')
@@ -149,13 +158,32 @@ async function* chunksOf(fileSystem: FileSystem, path: string): AsyncIterable<Ui
   else yield* fileSystem.readChunks(path)
 }
 
+async function* verifiedAtEnd(fileSystem: FileSystem, path: string, expected: StoredFile): AsyncIterable<Uint8Array> {
+  let bytes = 0
+  let checksum = 0
+  try {
+    for await (const chunk of chunksOf(fileSystem, path)) {
+      bytes += chunk.byteLength
+      checksum = crc32(chunk, checksum)
+      yield chunk
+    }
+  } catch (error) {
+    throw missing(path, error)
+  }
+  compare(path, expected, { bytes, crc32: checksum })
+}
+
 async function readOrCorrupt<T>(file: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read()
-  } catch (cause) {
-    if (errnoOf(cause) !== 'ENOENT') throw cause
-    throw new MillraceError('MR_CHECKPOINT_CORRUPT', `${file} is missing`, { cause, context: { file } })
+  } catch (error) {
+    throw missing(file, error)
   }
+}
+
+function missing(file: string, cause: unknown): unknown {
+  if (errnoOf(cause) !== 'ENOENT') return cause
+  return new MillraceError('MR_CHECKPOINT_CORRUPT', `${file} is missing`, { cause, context: { file } })
 }
 
 function compare(file: string, expected: Pick<StoredFile, 'bytes' | 'crc32'>, found: typeof expected): void {

@@ -10,7 +10,6 @@
 import type { Clock } from '../common/clock.ts'
 import { systemClock } from '../common/clock.ts'
 import { MillraceError } from '../common/errors.ts'
-import { ByteReader } from '../data/bytes.ts'
 import type { DataType, TypeInformation } from '../data/types.ts'
 import type { ValueCodec } from '../data/value-codec.ts'
 import { cellCodec } from './cell-codec.ts'
@@ -45,18 +44,12 @@ import { type SingleValue, timedCell } from './primitives/timed-cell.ts'
 import { ValueOverCell } from './primitives/value-over-cell.ts'
 import { migrationOf } from './schema-migration.ts'
 import { SnapshotChain } from './snapshot-chain.ts'
-import {
-  BlockOp,
-  BlockReader,
-  decodeFileHeader,
-  encodeFileHeader,
-  keyCodecs,
-  snapshotFormatVersion,
-} from './snapshot-layout.ts'
+import { BlockOp, BlockReader, encodeFileHeader, keyCodecs, snapshotFormatVersion } from './snapshot-layout.ts'
 import { blocksAfter, chunkBytesDefault, type SnapshotPart, SnapshotParts } from './snapshot-part.ts'
 import type { SnapshotSink, SnapshotSource, StoredFile } from './snapshot-store.ts'
 import { StateAccount, type StateBudget, unlimitedBudget } from './state-budget.ts'
 import type { StateCell } from './state-cell.ts'
+import { openStateFile, type StateFile } from './state-file.ts'
 import { genericType, printSpec, sameType, type StateKind, type StateSpec } from './state-spec.ts'
 import type { StateTtlConfig } from './state-ttl.ts'
 
@@ -254,11 +247,17 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
   }
 
   async restore(handles: readonly KeyedStateHandle[], source: SnapshotSource): Promise<void> {
-    for (const handle of handles) {
-      if (handle.keyGroupRange.last < this.keyGroupRange.first) continue
-      if (handle.keyGroupRange.first > this.keyGroupRange.last) continue
-      for (const file of handle.files) this.#loadFile(await source.read(file), file.path, handle.keyGroupRange)
+    const { first, last } = this.keyGroupRange
+    const opened: { written: KeyGroupRange; files: StateFile[] }[] = []
+    for (const { keyGroupRange, files } of handles) {
+      if (keyGroupRange.last < first || keyGroupRange.first > last) continue
+      const stateFiles: StateFile[] = []
+      for (const file of files) stateFiles.push(await openStateFile(source, file))
+      opened.push({ written: keyGroupRange, files: stateFiles })
     }
+    for (const { files } of opened) for (const file of files) this.#checkFile(file)
+    this.#expect(opened)
+    for (const { written, files } of opened) for (const file of files) await this.#loadFile(file, written)
     this.context.invalidate()
   }
 
@@ -353,27 +352,51 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
     this.#chain = new SnapshotChain()
   }
 
-  #loadFile(bytes: Uint8Array, path: string, written: KeyGroupRange): void {
-    const input = new ByteReader(bytes)
-    const schema = decodeFileHeader(input, path)
-    if (schema.maxParallelism !== this.maxParallelism) {
-      throw new MillraceError(
-        'MR_CHECKPOINT_INCOMPATIBLE',
-        `${path} was written with max parallelism ${schema.maxParallelism}, the program has ${this.maxParallelism}`,
-      )
+  #checkFile({ path, schema }: StateFile): void {
+    if (schema.maxParallelism === this.maxParallelism) return
+    throw new MillraceError(
+      'MR_CHECKPOINT_INCOMPATIBLE',
+      `${path} was written with max parallelism ${schema.maxParallelism}, the program has ${this.maxParallelism}`,
+    )
+  }
+
+  /** A handle's files replace each other's entries: a table holds at least what the largest of them writes. */
+  #expect(handles: readonly { readonly written: KeyGroupRange; readonly files: readonly StateFile[] }[]): void {
+    const tables = new Map<string, ExpectedTable>()
+    for (const { written, files } of handles) {
+      const share = rangeShare(written, this.keyGroupRange)
+      const largest = new Map<string, ExpectedTable>()
+      for (const { schema, written: tablesWritten } of files) {
+        if (schema.part !== undefined) continue
+        for (const { state, namespace, keyClass, count } of tablesWritten) {
+          const spec = schema.states[state]!
+          const id = JSON.stringify([spec.name, namespace, keyClass])
+          const known = largest.get(id)?.count ?? 0
+          largest.set(id, { spec, namespace, keyClass, count: Math.max(known, count * share) })
+        }
+      }
+      for (const [id, table] of largest) tables.set(id, { ...table, count: table.count + (tables.get(id)?.count ?? 0) })
     }
-    if (schema.part !== undefined) return this.#parts.restore(schema.part, bytes, input.position)
+    for (const { spec, namespace, keyClass, count } of tables.values()) {
+      this.expectEntries(this.#restoredState(spec).cell, namespace, keyClass, Math.ceil(count))
+    }
+  }
+
+  async #loadFile(file: StateFile, written: KeyGroupRange): Promise<void> {
+    const { schema } = file
     const states = schema.states.map((spec) => this.#restoredState(spec))
     const codecs = schema.states.map((spec) => cellCodec(spec))
-    for (const { state, namespace, keyClass, count } of upsertsIn(new BlockReader(bytes, input.position))) {
-      const share = rangeShare(written, this.keyGroupRange)
-      this.expectEntries(states[state]!.cell, namespace, keyClass, Math.ceil(count * share))
-    }
-    const block = new BlockReader(bytes, input.position)
-    while (block.next()) {
-      const cell = states[block.state]!.cell
-      if (block.op === BlockOp.DropNamespace) this.#dropRange(cell, block.namespace, written)
-      else this.loadBlock(block, cell, block.op === BlockOp.Upsert ? codecs[block.state]! : undefined)
+    for await (const bytes of file.blocks()) {
+      if (schema.part !== undefined) {
+        this.#parts.restore(schema.part, bytes)
+        continue
+      }
+      const block = new BlockReader(bytes, 0)
+      while (block.next()) {
+        const cell = states[block.state]!.cell
+        if (block.op === BlockOp.DropNamespace) this.#dropRange(cell, block.namespace, written)
+        else this.loadBlock(block, cell, block.op === BlockOp.Upsert ? codecs[block.state]! : undefined)
+      }
     }
   }
 
@@ -420,24 +443,11 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
   }
 }
 
-interface ExpectedEntries {
-  readonly state: number
+interface ExpectedTable {
+  readonly spec: StateSpec
   readonly namespace: Namespace
   readonly keyClass: KeyClass
-  count: number
-}
-
-function upsertsIn(block: BlockReader): Iterable<ExpectedEntries> {
-  const found = new Map<string, ExpectedEntries>()
-  while (block.next()) {
-    if (block.op !== BlockOp.Upsert) continue
-    const { state, namespace, keyClass, count } = block
-    const id = `${state} ${keyClass} ${typeof namespace} ${namespace}`
-    const known = found.get(id)
-    if (known === undefined) found.set(id, { state, namespace, keyClass, count })
-    else known.count += count
-  }
-  return found.values()
+  readonly count: number
 }
 
 /** About how much of what was written for one range of key groups falls into another. */

@@ -5,12 +5,14 @@
  *   schema  { maxParallelism, states: StateSpec[], part? }; a block's state is an index into `states`
  *   block   ┌ blockBytes u32 ┬ op u8 ┬ keyClass u8 ┬ state u16 ┬ count u32 ┬ keyBytes u32 ┐  blockBytes: what follows it
  *           │ namespace: tag u8 (0 number, 1 text) + f64 | text                           │
+ *           │ order u32   (where bit 7 of keyClass is set; from version 2 on)             │
  *           │ keyGroups u16 × count   (op Upsert and Remove)                              │
  *           │ keys, one after another: keyBytes in all                                    │
  *           └ values, one after another, each in the codec of its state (op Upsert)       ┘
  *
  * A handle's files are read in order, a file's blocks in order. Within a file every removal stands before every upsert,
  * so what is written later is what counts.
+ * Order, a hint: the entries come by ascending (hash × order) mod 2^32, or nearly so.
  * Keys: Int32 i32, Float64 f64, Int64 i64, Text text (data/bytes), Other the canonical generic codec.
  */
 import { MillraceError } from '../common/errors.ts'
@@ -20,10 +22,12 @@ import { type KeyClass, keyClassCount } from './key-class.ts'
 import type { Namespace } from './keyed-state-backend.ts'
 import type { StateSpec } from './state-spec.ts'
 
-export const snapshotFormatVersion = 1
+export const snapshotFormatVersion = 2
 const magic = 0x534b524d // MRKS
 const fileHeaderBytes = 12
 const blockHeaderBytes = 12
+/** In the byte of the key class: an order follows. */
+const orderBit = 128
 
 export const BlockOp = { Upsert: 0, Remove: 1, DropNamespace: 2 } as const
 export type BlockOp = (typeof BlockOp)[keyof typeof BlockOp]
@@ -41,6 +45,8 @@ export interface BlockHead {
   readonly state: number
   readonly keyClass: KeyClass
   readonly namespace: Namespace
+  /** By which the entries are ordered, see above; absent or 0: by nothing. */
+  readonly order?: number
 }
 
 export const keyCodecs: readonly ValueCodec[] = (['int32', 'float64', 'int64', 'text', 'generic'] as const).map(
@@ -57,6 +63,28 @@ export function encodeFileHeader(schema: SnapshotSchema): Uint8Array {
   return out.take()
 }
 
+/** Bytes of the file's header, of which `length` are there; where those do not tell, how many do. */
+export function fileHeaderBytesOf(bytes: Buffer, length: number): number {
+  return length < fileHeaderBytes ? fileHeaderBytes : fileHeaderBytes + bytes.readUInt32LE(fileHeaderBytes - 4)
+}
+
+/** The same for a block. */
+export function blockBytesOf(bytes: Buffer, length: number): number {
+  return length < 4 ? 4 : 4 + bytes.readUInt32LE(0)
+}
+
+/** Where the last block that is there as a whole ends; the first one begins at `start`. */
+export function blocksEnd(bytes: Uint8Array, start: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  let at = start
+  while (at + 4 <= bytes.length) {
+    const end = at + 4 + view.getUint32(at, true)
+    if (end > bytes.length) break
+    at = end
+  }
+  return at
+}
+
 /** Reads the header; the reader stands at the first block afterwards. */
 export function decodeFileHeader(input: ByteReader, path: string): SnapshotSchema {
   if (input.remaining < fileHeaderBytes || input.u32() !== magic) {
@@ -65,10 +93,10 @@ export function decodeFileHeader(input: ByteReader, path: string): SnapshotSchem
     })
   }
   const version = input.u32()
-  if (version !== snapshotFormatVersion) {
+  if (version < 1 || version > snapshotFormatVersion) {
     throw new MillraceError(
       'MR_CHECKPOINT_INCOMPATIBLE',
-      `${path} has format version ${version}, this program reads version ${snapshotFormatVersion}`,
+      `${path} has format version ${version}, this program reads versions up to ${snapshotFormatVersion}`,
       { context: { file: path } },
     )
   }
@@ -190,14 +218,16 @@ function viewOf(out: ByteWriter): DataView {
 }
 
 function writeBlockHead(head: BlockHead, count: number, keyBytes: number, out: ByteWriter): void {
+  const order = head.order ?? 0
   out.u32(0)
   out.u8(head.op)
-  out.u8(head.keyClass)
+  out.u8(order === 0 ? head.keyClass : head.keyClass | orderBit)
   out.u8(head.state & 255)
   out.u8(head.state >>> 8)
   out.u32(count)
   out.u32(keyBytes)
   writeNamespace(head.namespace, out)
+  if (order !== 0) out.i32(order)
 }
 
 /** A block as it is read: key groups, and two readers that stand at the first key and the first value. */
@@ -207,6 +237,7 @@ export class BlockReader {
   keyClass: KeyClass = 0
   count = 0
   namespace: Namespace = 0
+  order = 0
   readonly keys: ByteReader = new ByteReader()
   readonly values: ByteReader = new ByteReader()
   #bytes: Uint8Array
@@ -228,12 +259,14 @@ export class BlockReader {
     const end = keys.u32() + keys.position
     if (end > this.#bytes.length) throw new MillraceError('MR_DATA_CORRUPT', 'a block of state ends beyond its file')
     this.op = keys.u8() as BlockOp
-    this.keyClass = keys.u8() as KeyClass
+    const keyClass = keys.u8()
+    this.keyClass = (keyClass & ~orderBit) as KeyClass
     this.state = keys.u8() | (keys.u8() << 8)
     this.count = keys.u32()
     const keyBytes = keys.u32()
     if (this.keyClass >= keyClassCount) throw new MillraceError('MR_DATA_CORRUPT', `unknown key class ${this.keyClass}`)
     this.namespace = keys.u8() === 0 ? keys.f64() : keys.text()
+    this.order = keyClass === this.keyClass ? 0 : keys.i32()
     this.#groupsStart = keys.position
     const keysStart = this.#groupsStart + this.count * 2
     this.keys.seek(keysStart, keysStart + keyBytes)

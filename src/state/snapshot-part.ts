@@ -14,28 +14,24 @@ export interface SnapshotPart {
   load(block: BlockReader): void
 }
 
-interface Restored {
-  readonly bytes: Uint8Array
-  readonly firstBlock: number
-}
-
 /** The parts of one backend, by name. What was restored waits for its part to be added. */
 export class SnapshotParts {
   readonly #parts: Map<string, SnapshotPart> = new Map()
-  readonly #restored: Map<string, Restored[]> = new Map()
+  /** Blocks. */
+  readonly #restored: Map<string, Uint8Array[]> = new Map()
 
   add(name: string, part: SnapshotPart): void {
     this.#parts.set(name, part)
-    for (const { bytes, firstBlock } of this.#restored.get(name) ?? []) loadBlocks(part, bytes, firstBlock)
+    for (const blocks of this.#restored.get(name) ?? []) loadBlocks(part, blocks)
     this.#restored.delete(name)
   }
 
-  /** Takes in what a file of a part holds from `firstBlock` on. */
-  restore(name: string, bytes: Uint8Array, firstBlock: number): void {
+  /** Takes in blocks of a part; the bytes are the caller's. */
+  restore(name: string, blocks: Uint8Array): void {
     const part = this.#parts.get(name)
-    if (part !== undefined) return loadBlocks(part, bytes, firstBlock)
+    if (part !== undefined) return loadBlocks(part, blocks)
     const waiting = this.#restored.get(name) ?? []
-    waiting.push({ bytes, firstBlock })
+    waiting.push(new Uint8Array(blocks))
     this.#restored.set(name, waiting)
   }
 
@@ -47,14 +43,13 @@ export class SnapshotParts {
     return {
       async write(sink: SnapshotSink): Promise<StoredFile[]> {
         const files: StoredFile[] = []
+        const headerOf = (name: string): Uint8Array => encodeFileHeader({ maxParallelism, states: [], part: name })
         for (const [name, state] of frozen) {
-          const header = encodeFileHeader({ maxParallelism, states: [], part: name })
-          if (!state.isEmpty) files.push(await sink.writeExclusive(`${name}-${suffix}`, blocksAfter(header, state)))
+          if (state.isEmpty) continue
+          files.push(await sink.writeExclusive(`${name}-${suffix}`, blocksAfter(headerOf(name), state)))
         }
-        for (const [name, parts] of waiting) {
-          for (const [i, { bytes }] of parts.entries()) {
-            files.push(await sink.writeExclusive(`${name}-${suffix}-${i}`, [bytes]))
-          }
+        for (const [name, blocks] of waiting) {
+          files.push(await sink.writeExclusive(`${name}-${suffix}`, [headerOf(name), ...blocks]))
         }
         return files
       },
@@ -70,8 +65,8 @@ export interface FrozenParts {
   close(): void
 }
 
-function loadBlocks(part: SnapshotPart, bytes: Uint8Array, firstBlock: number): void {
-  const block = new BlockReader(bytes, firstBlock)
+function loadBlocks(part: SnapshotPart, blocks: Uint8Array): void {
+  const block = new BlockReader(blocks, 0)
   while (block.next()) part.load(block)
 }
 

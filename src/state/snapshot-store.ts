@@ -22,6 +22,11 @@ export interface SnapshotSink {
 export interface SnapshotSource {
   /** Reads and verifies; MR_CHECKPOINT_CORRUPT names the file where length or checksum differ. */
   read(file: StoredFile): Promise<Uint8Array>
+  /**
+   * A large file in pieces that stay valid until the next one: verified after the last of them as by `read`, unless it
+   * has been before (`isVerified`). Undefined where it is better read whole.
+   */
+  pieces?(file: StoredFile, isVerified?: boolean): AsyncIterable<Uint8Array> | undefined
   /** Absolute path of the verified file, for hard links. */
   localPath(file: StoredFile): Promise<string>
 }

@@ -6,6 +6,8 @@ import { crc32 } from 'node:zlib'
 import { MillraceError } from '../../src/common/errors.ts'
 import type { SnapshotSink, SnapshotSource, StoredFile } from '../../src/state/snapshot-store.ts'
 
+const pieceBytes = 1009
+
 export class MemorySnapshotStore implements SnapshotSink, SnapshotSource {
   readonly files: Map<string, Uint8Array> = new Map()
   /** Bytes of all files written so far (reused files are not written). */
@@ -40,6 +42,21 @@ export class MemorySnapshotStore implements SnapshotSink, SnapshotSource {
       throw new MillraceError('MR_CHECKPOINT_CORRUPT', `${file.path} is missing or damaged`)
     }
     return bytes.slice()
+  }
+
+  /** In pieces that cut through everything, all in one buffer: who keeps one sees it change. */
+  pieces(file: StoredFile): AsyncIterable<Uint8Array> | undefined {
+    if (file.bytes < 4 * pieceBytes) return undefined
+    const read = (): Promise<Uint8Array> => this.read(file)
+    return (async function* () {
+      const bytes = await read()
+      const piece = new Uint8Array(pieceBytes)
+      for (let at = 0; at < bytes.length; at += pieceBytes) {
+        const next = bytes.subarray(at, at + pieceBytes)
+        piece.fill(0xff).set(next)
+        yield piece.subarray(0, next.length)
+      }
+    })()
   }
 
   async localPath(file: StoredFile): Promise<string> {

@@ -17,10 +17,11 @@ import { cellType, type StateSpec } from '../state-spec.ts'
 import { specialisedCell } from './cell-code.ts'
 import type { ClassTable, TableOptions } from './class-table.ts'
 import { keyAt, prepare, tableClassOf } from './key-words.ts'
+import { loadInt32s } from './load-int32s.ts'
 import type { ManagedBackend } from './managed-backend.ts'
 import { NamespaceTables } from './namespace-tables.ts'
 import { Mode, type Partition } from './partition.ts'
-import { type RecordReader, recordReaderFor } from './record-reader.ts'
+import { recordReaderFor } from './record-reader.ts'
 import { type RecordLayout, recordLayoutOf } from './record-layout.ts'
 
 /** A namespace is not expected to have more entries than this. */
@@ -188,12 +189,20 @@ export abstract class ManagedCell<V> implements LoadableCell<V>, ValueState<V> {
   }
 
   /** Puts the entries of a block of a snapshot whose key groups are in the range. */
-  load(block: BlockReader, codec: ValueCodec, { first, last }: KeyGroupRange): void {
-    const keyCodec = keyCodecs[block.keyClass]!
+  load(block: BlockReader, codec: ValueCodec, range: KeyGroupRange): void {
     const tables = this.#tablesOf(block.namespace)
     const reader = block.keyClass === KeyClass.Int32 ? recordReaderFor(this.layout) : undefined
-    if (reader?.valueBytes === block.values.remaining / block.count)
-      return this.#loadInt32s(block, tables, reader, first, last)
+    if (reader?.valueBytes === block.values.remaining / block.count) {
+      const table = tables.table(KeyClass.Int32, this.#tableOptions)
+      const mark = (partition: Partition, entry: number): void => this.mark(partition, entry)
+      tables.entryCount += loadInt32s(block, table, this.layout.strideWords, reader, range, mark)
+      this.context.invalidate()
+    } else this.#loadValues(block, tables, codec, range)
+    if (tables.entryCount === 0 && tables.namespace !== 0) this.#drop(tables)
+  }
+
+  #loadValues(block: BlockReader, tables: NamespaceTables, codec: ValueCodec, { first, last }: KeyGroupRange): void {
+    const keyCodec = keyCodecs[block.keyClass]!
     for (let i = 0; i < block.count; i++) {
       const keyGroup = block.keyGroup(i)
       const key = keyCodec.decode(block.keys)
@@ -204,33 +213,13 @@ export abstract class ManagedCell<V> implements LoadableCell<V>, ValueState<V> {
       prepare(keyClass, key)
       const entry = table.find()
       if (entry < 0) {
+        if (table.partition.liveCount === 0) table.partition.orderBy(block.order)
         this.#insertPrepared(tables, table, value)
         continue
       }
       if (table.partition.mode !== Mode.Untracked) this.mark(table.partition, entry)
       this.writeAt(table.partition, entry, value)
     }
-    if (tables.entryCount === 0 && tables.namespace !== 0) this.#drop(tables)
-  }
-
-  /** Records of int32 keys, without a key or a value made of them. */
-  #loadInt32s(block: BlockReader, tables: NamespaceTables, reader: RecordReader, first: number, last: number): void {
-    const table = tables.table(KeyClass.Int32, this.#tableOptions)
-    const stride = this.layout.strideWords
-    const { view, position: valuesAt } = block.values
-    const keysAt = block.keys.position
-    for (let i = 0; i < block.count; i++) {
-      const keyGroup = block.keyGroup(i)
-      if (keyGroup < first || keyGroup > last) continue
-      const found = table.findOrInsertInt32(view.getInt32(keysAt + 4 * i, true))
-      if (found < 0) tables.entryCount++
-      const entry = found < 0 ? ~found : found
-      const { partition } = table
-      if (partition.mode !== Mode.Untracked) this.mark(partition, entry)
-      reader.read(view, valuesAt + reader.valueBytes * i, partition.i32, entry * stride)
-    }
-    if (tables.entryCount === 0 && tables.namespace !== 0) this.#drop(tables)
-    this.context.invalidate()
   }
 
   removeKey(namespace: Namespace, key: unknown): void {

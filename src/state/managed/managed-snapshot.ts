@@ -174,7 +174,7 @@ export class ManagedSnapshot implements FrozenState {
   #gather(owner: FrozenPartition, word: number): number {
     const { cell, partition } = owner
     const { frozen, persisted } = partition
-    return this.#words.write(this.#head(owner, BlockOp.Upsert), cell.layout, partition, frozen!, persisted!, word)
+    return this.#words.write(this.#orderedHead(owner), cell.layout, partition, frozen!, persisted!, word)
   }
 
   /** The same for any entries. */
@@ -228,7 +228,7 @@ export class ManagedSnapshot implements FrozenState {
     const isRecord = this.#prune(cell.spec.name) === undefined
     const writer = isRecord ? recordWriterFor(cell.layout) : undefined
     const values = writer === undefined ? { writer, codec: this.#codec(cell) } : { writer, codec: undefined }
-    this.#records.write(this.#head(owner, BlockOp.Upsert), partition, cell.layout.strideWords, values)
+    this.#records.write(this.#orderedHead(owner), partition, cell.layout.strideWords, values)
   }
 
   /** Whether words are all there is to an entry. */
@@ -285,6 +285,11 @@ export class ManagedSnapshot implements FrozenState {
     let codec = this.#codecs.get(cell.spec.name)
     if (codec === undefined) this.#codecs.set(cell.spec.name, (codec = cellCodec(cell.spec)))
     return codec
+  }
+
+  /** Of entries as they stand in their partition. */
+  #orderedHead(owner: FrozenPartition): BlockHead {
+    return { ...this.#head(owner, BlockOp.Upsert), order: owner.partition.multiplier }
   }
 
   #head({ cell, table }: { cell: ManagedCell<unknown>; table: ClassTable }, op: BlockOp): BlockHead {

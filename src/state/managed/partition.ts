@@ -21,7 +21,7 @@
  */
 import { codeOf, MillraceError } from '../../common/errors.ts'
 import { mix32 } from '../../data/key-groups.ts'
-import { nextMultiplier } from './multipliers.ts'
+import { nextMultiplier, takeMultiplier } from './multipliers.ts'
 import type { NativeBuffer } from '../../memory/memory-views.ts'
 import type { StateAccount } from '../state-budget.ts'
 import { copyBit, copyWords, hasBit, moveBit } from './bits.ts'
@@ -164,6 +164,13 @@ export class Partition {
   isEmptyAt(place: number): boolean {
     const base = place * this.layout.strideWords
     return this.i32[base] === 0 && this.i32[base + 1] === 0
+  }
+
+  /** Of an empty one that is about to be filled by keys in the order of this multiplier; 0: in none. */
+  orderBy(multiplier: number): void {
+    if (multiplier === 0 || multiplier === this.multiplier) return
+    this.multiplier = multiplier
+    takeMultiplier(multiplier)
   }
 
   /** An empty place for a key that is absent; -1 where even the tail is full: `grow` then. The caller fills it. */
@@ -387,26 +394,7 @@ export class Partition {
 
   /** The content as it is, to be read (or taken back) after this partition got other arrays. */
   #shell(): Partition {
-    const shell: Partition = Object.create(Partition.prototype)
-    const { layout, multiplier, capacity, liveMax, places, shiftA, shiftB, maskB, i32, f64, i64, objects, liveCount } =
-      this
-    const { mode, dirty, frozen, persisted, written, arena } = this
-    Object.assign(shell, {
-      layout,
-      multiplier,
-      capacity,
-      liveMax,
-      places,
-      shiftA,
-      shiftB,
-      maskB,
-      i32,
-      f64,
-      i64,
-      objects,
-      liveCount,
-    })
-    return Object.assign(shell, { mode, dirty, frozen, persisted, written, arena })
+    return Object.assign(Object.create(Partition.prototype) as Partition, this)
   }
 
   /** Gets new arrays and fills them; false where the tail turned out too short. */

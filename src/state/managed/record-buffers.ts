@@ -8,6 +8,7 @@
 const keptBytesMax = 16 * 1024 * 1024
 /** Smaller ones are no trouble. */
 const bufferBytesMin = 16 * 1024
+const pageWords = 1024
 
 const kept: Map<number, ArrayBuffer[]> = new Map()
 let keptBytes = 0
@@ -15,7 +16,7 @@ let keptBytes = 0
 /** A buffer of zeros. */
 export function takeRecordBuffer(bytes: number): ArrayBuffer {
   const buffer = kept.get(bytes)?.pop()
-  if (buffer === undefined) return new ArrayBuffer(bytes)
+  if (buffer === undefined) return freshBuffer(bytes)
   keptBytes -= bytes
   new Int32Array(buffer).fill(0)
   return buffer
@@ -29,4 +30,16 @@ export function giveRecordBuffer(buffer: ArrayBuffer): void {
   const ofThisSize = kept.get(bytes)
   if (ofThisSize === undefined) kept.set(bytes, [buffer])
   else ofThisSize.push(buffer)
+}
+
+/**
+ * Each page is written to once, in order: a page that is read before it is written to costs two faults, as the first one
+ * maps the page of zeros that all share.
+ */
+function freshBuffer(bytes: number): ArrayBuffer {
+  const buffer = new ArrayBuffer(bytes)
+  if (bytes < bufferBytesMin) return buffer
+  const words = new Int32Array(buffer)
+  for (let word = 0; word < words.length; word += pageWords) words[word] = 0
+  return buffer
 }

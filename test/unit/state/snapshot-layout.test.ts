@@ -36,6 +36,24 @@ it('writes the entries of a block in their order', () => {
   expect(block.next()).toBe(false)
 })
 
+it('names the order of its entries where they have one', () => {
+  const heads = [undefined, 0x9e3779b1 | 0, 5].map((order) => ({
+    op: BlockOp.Upsert,
+    state: 1,
+    keyClass: 0,
+    namespace: 7,
+    order,
+  }))
+  for (const head of heads) {
+    const builder = new BlockBuilder({ ...head, keyClass: 0 })
+    builder.add(1, 5, 1.5, codecFor({ kind: 'float64' }))
+    const block = new BlockReader(builder.take(), 0)
+    expect(block.next()).toBe(true)
+    expect([block.order, block.keyClass, block.namespace]).toEqual([head.order ?? 0, 0, 7])
+    expect([block.keyGroup(0), keyCodecs[0]!.decode(block.keys), block.values.f64()]).toEqual([1, 5, 1.5])
+  }
+})
+
 it('refuses a file that is none, of another version, or cut short', () => {
   const header = encodeFileHeader(schema)
   expect(decodeFileHeader(new ByteReader(header), 'f')).toEqual(schema)
