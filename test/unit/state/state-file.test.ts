@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { expect, test } from 'vitest'
@@ -53,7 +53,10 @@ test('a large file is handed out in whole blocks, wherever its pieces end', asyn
     expect(opened.schema).toEqual(schema)
     const expected = [0, 1, 2].map((namespace) => [
       namespace,
-      Array.from({ length: 60 }, (_, i) => (i % 3 !== namespace ? 0 : i % 7 === 0 ? 1 : 4000)).reduce((a, b) => a + b),
+      Array.from({ length: 60 }, (_, i) => (i % 3 !== namespace ? 0 : i % 7 === 0 ? 1 : 4000)).reduce<number>(
+        (a, b) => a + b,
+        0,
+      ),
     ])
     expect([...opened.written].map(({ namespace, count }) => [namespace, count])).toEqual(expected)
     const blocks: Uint8Array[] = []
