@@ -37,7 +37,7 @@ export function fileLines(path: FilePaths, options: FileLinesOptions = {}): Sour
     path,
     options,
     type: types.text(),
-    window: { encoding, pieceBytes, lineBytesMax: options.lineBytesMax ?? lineBytesMaxDefault },
+    window: { encoding, decodes: 'lines', pieceBytes, lineBytesMax: options.lineBytesMax ?? lineBytesMaxDefault },
     isDivisible: true,
     createFormat: () => new LineFormat(),
   })

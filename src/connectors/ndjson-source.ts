@@ -37,7 +37,7 @@ export function ndjson<T = unknown>(
     path,
     options,
     type: options.type,
-    window: { encoding: 'utf8', pieceBytes, lineBytesMax },
+    window: { encoding: 'utf8', decodes: 'lines', pieceBytes, lineBytesMax },
     isDivisible: true,
     createFormat: (context) =>
       new NdjsonFormat(options.type?.dataType, new MalformedHandler(policy, 'valid NDJSON', context)),

@@ -10,6 +10,7 @@
  */
 import { noTimestamp } from '../common/limits.ts'
 import { Progress } from '../common/progress.ts'
+import { TextIndex } from '../data/text-index.ts'
 import { BaseOperator } from './base-operator.ts'
 import type { Combination } from './reduce-function.ts'
 import { userFunctionError } from './user-function-error.ts'
@@ -22,13 +23,40 @@ export interface LocalCombineOptions<T> {
   readonly keysMax?: number
 }
 
+/** The keys of one generation and what is combined of each so far. */
+class Generation<T> {
+  /** In the order in which the keys first came. */
+  readonly owned: T[] = []
+  readonly #texts: TextIndex
+  readonly #others = new Map<unknown, number>()
+
+  /** `expected`: how many keys there may be, where that is known. */
+  constructor(expected = 0) {
+    this.#texts = new TextIndex(expected)
+  }
+
+  /** Index of a key's record in `owned`, -1 where it has none. */
+  find(key: unknown): number {
+    const index = typeof key === 'string' ? this.#texts.find(key) : -1
+    return index >= 0 || this.#others.size === 0 ? index : (this.#others.get(key) ?? -1)
+  }
+
+  add(key: unknown, owned: T): void {
+    const index = this.owned.length
+    if (typeof key !== 'string' || !this.#texts.add(key, index)) this.#others.set(key, index)
+    this.owned.push(owned)
+  }
+}
+
 export class LocalCombineOperator<T> extends BaseOperator<T, T> {
   readonly #key: (value: T) => unknown
   readonly #own: (first: T) => T
   readonly #absorb: (owned: T, value: T) => T
   readonly #keysMax: number
-  #filling = new Map<unknown, T>()
-  #draining: Iterator<T> | undefined
+  #filling = new Generation<T>()
+  /** Records of a full generation from `#drainedTo` on. */
+  #draining: T[] | undefined
+  #drainedTo = 0
 
   constructor({ keySelector, combination, keysMax = combinerKeysMaxDefault }: LocalCombineOptions<T>) {
     super()
@@ -41,16 +69,15 @@ export class LocalCombineOperator<T> extends BaseOperator<T, T> {
 
   processElement(value: T): void {
     if (this.#draining !== undefined) this.#drainTwo()
-    const filling = this.#filling
     try {
       const key = this.#key(value)
-      const current = filling.get(key)
-      if (current === undefined) {
-        filling.set(key, this.#own(value))
-        if (filling.size >= this.#keysMax) this.#turn()
-      } else {
+      const { owned } = this.#filling
+      const index = this.#filling.find(key)
+      if (index < 0) this.#add(key, this.#own(value))
+      else {
+        const current = owned[index]!
         const next = this.#absorb(current, value)
-        if (next !== current) filling.set(key, next)
+        if (next !== current) owned[index] = next
       }
     } catch (error) {
       throw userFunctionError(error, this.context, { record: value })
@@ -69,6 +96,11 @@ export class LocalCombineOperator<T> extends BaseOperator<T, T> {
     return this.#drainAll()
   }
 
+  #add(key: unknown, owned: T): void {
+    this.#filling.add(key, owned)
+    if (this.#filling.owned.length >= this.#keysMax) this.#turn()
+  }
+
   #drainAll(): Progress {
     while (!this.output.isFull()) if (!this.#step()) return Progress.Done
     return Progress.Blocked
@@ -77,32 +109,29 @@ export class LocalCombineOperator<T> extends BaseOperator<T, T> {
   /** Emits one record; false where none is left. */
   #step(): boolean {
     if (this.#draining === undefined) {
-      if (this.#filling.size === 0) return false
+      if (this.#filling.owned.length === 0) return false
       this.#turn()
     }
-    const { done, value } = this.#draining!.next()
-    if (done === true) {
-      this.#draining = undefined
-      return this.#filling.size > 0
-    }
-    this.output.collectAt(value, noTimestamp)
-    return true
+    this.#emitNext()
+    return this.#draining !== undefined || this.#filling.owned.length > 0
   }
 
   #drainTwo(): void {
+    this.#emitNext()
+    if (this.#draining !== undefined) this.#emitNext()
+  }
+
+  #emitNext(): void {
     const draining = this.#draining!
-    for (let i = 0; i < 2; i++) {
-      const { done, value } = draining.next()
-      if (done === true) {
-        this.#draining = undefined
-        return
-      }
-      this.output.collectAt(value, noTimestamp)
-    }
+    const value = draining[this.#drainedTo++]!
+    if (this.#drainedTo === draining.length) this.#draining = undefined
+    this.output.collectAt(value, noTimestamp)
   }
 
   #turn(): void {
-    this.#draining = this.#filling.values()
-    this.#filling = new Map()
+    const { owned } = this.#filling
+    this.#draining = owned
+    this.#drainedTo = 0
+    this.#filling = new Generation(owned.length)
   }
 }

@@ -91,6 +91,18 @@ describe('the local combiner', () => {
     expect(Math.max(...byInput.slice(0, -1).map((events) => events.length))).toBeLessThanOrEqual(2)
   })
 
+  it('combines keys of every kind, however long', async () => {
+    type Counted = { key: unknown; count: number }
+    const combination = combinationOf<Counted>((left, right) => ({ key: left.key, count: left.count + right.count }))
+    const harness = await OperatorHarness.open<Counted, Counted>({
+      operator: () => new LocalCombineOperator<Counted>({ keySelector: ({ key }) => key, combination }),
+    })
+    const keys = [1, '1', '', 'x'.repeat(65), `${'x'.repeat(64)}y`, true, 1n, Number.NaN, 'ä', undefined]
+    for (let round = 1; round <= 3; round++) for (const key of keys) harness.processElement({ key, count: round })
+    await harness.snapshot()
+    expect(harness.values()).toEqual(keys.map((key) => ({ key, count: 6 })))
+  })
+
   it('lets a barrier pass only when it is empty', async () => {
     const combination = combinationOf<Word>((left, right) => ({ word: left.word, count: left.count + right.count }))
     const harness = await OperatorHarness.open<Word, Word>({

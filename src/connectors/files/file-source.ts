@@ -18,7 +18,10 @@ export type FilePaths = string | readonly string[]
  * event time, a file whose times lie before those of an earlier one is late, as in Flink.
  */
 export interface FileSourceOptions {
-  /** Bytes of one split, that is of what one subtask takes at a time. Default 16 MiB; less where files are small. */
+  /**
+   * Bytes of one split, that is of what one subtask takes at a time. Default: at most 16 MiB, less where the input is small
+   * and towards its end.
+   */
   readonly splitBytes?: number
   /**
    * Looks for new files so often, for ever: the source is then unbounded. Each path is read once, so files should be

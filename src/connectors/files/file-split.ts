@@ -37,41 +37,59 @@ export function isGzip(path: string): boolean {
   return path.endsWith('.gz')
 }
 
+/** How large the next split should be, by how many bytes are left for it and those after it. */
+export type SplitSize = (bytesLeft: number) => number
+
 /**
- * Cuts files into splits of about `splitBytes`: large files into byte ranges (where `isDivisible`), small ones gathered.
- * Compressed files count as four times their size.
+ * Cuts files into splits of about the wanted size: large files into byte ranges (where `isDivisible`), small ones
+ * gathered. Compressed files count as four times their size.
  */
 export function planSplits(
   files: readonly { readonly path: string; readonly bytes: number }[],
-  splitBytes: number,
+  sizeOf: SplitSize,
   isDivisible: boolean,
 ): FileSplit[] {
   const splits: FileSplit[] = []
   let gathered: FileRange[] = []
   let gatheredBytes = 0
+  let bytesLeft = files.reduce((sum, file) => sum + countedBytes(file), 0)
   const seal = (): void => {
     if (gathered.length > 0) splits.push({ ranges: gathered })
     gathered = []
     gatheredBytes = 0
   }
-  for (const { path, bytes } of files) {
-    if (isGzip(path)) {
-      gathered.push({ path, start: 0, end: Number.POSITIVE_INFINITY })
-      gatheredBytes += bytes * 4
-    } else if (!isDivisible || bytes <= splitBytes) {
-      gathered.push({ path, start: 0, end: bytes })
-      gatheredBytes += bytes
-    } else {
+  for (const file of files) {
+    const { path, bytes } = file
+    if (isGzip(path)) gathered.push({ path, start: 0, end: Number.POSITIVE_INFINITY })
+    else if (!isDivisible || bytes <= sizeOf(bytesLeft)) gathered.push({ path, start: 0, end: bytes })
+    else {
       seal()
-      const pieces = Math.ceil(bytes / splitBytes)
-      for (let i = 0; i < pieces; i++) {
-        const start = Math.floor((bytes / pieces) * i)
-        const end = i === pieces - 1 ? bytes : Math.floor((bytes / pieces) * (i + 1))
-        splits.push({ ranges: [{ path, start, end }] })
-      }
+      for (const { start, end } of cut(bytes, bytesLeft, sizeOf)) splits.push({ ranges: [{ path, start, end }] })
+      bytesLeft -= bytes
+      continue
     }
-    if (gatheredBytes >= splitBytes) seal()
+    gatheredBytes += countedBytes(file)
+    if (gatheredBytes >= sizeOf(bytesLeft)) {
+      bytesLeft -= gatheredBytes
+      seal()
+    }
   }
   seal()
   return splits
+}
+
+function countedBytes({ path, bytes }: { readonly path: string; readonly bytes: number }): number {
+  return isGzip(path) ? bytes * 4 : bytes
+}
+
+/** Ranges of one file; none is larger than wanted, and the last is about as large as the one before. */
+function cut(bytes: number, bytesLeft: number, sizeOf: SplitSize): { readonly start: number; readonly end: number }[] {
+  const ranges: { start: number; end: number }[] = []
+  for (let start = 0; start < bytes;) {
+    const pieces = Math.ceil((bytes - start) / Math.max(1, sizeOf(bytesLeft - start)))
+    const end = start + Math.ceil((bytes - start) / pieces)
+    ranges.push({ start, end })
+    start = end
+  }
+  return ranges
 }

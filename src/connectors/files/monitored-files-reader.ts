@@ -83,7 +83,7 @@ export class MonitoredFilesReader<T> implements SourceReader<T, MonitorSplit> {
     this.#lookAtMs = this.#clock.monotonicMs() + this.#options.intervalMs
     const { splitBytes, isDivisible } = this.#options
     const found = this.#filesThere().filter((file) => this.#takes(file.path))
-    if (found.length > 0) this.#files.addSplits(planSplits(found, splitBytes, isDivisible))
+    if (found.length > 0) this.#files.addSplits(planSplits(found, () => splitBytes, isDivisible))
   }
 
   /** A path that is not there (yet, or any more) holds no files. */

@@ -5,19 +5,28 @@
  * Invariants
  * 1. Pieces are handed out without gap or overlap from the range's first line to the last line that begins before
  *    `range.end`. Every piece but the file's last ends with a line feed.
- * 2. UTF-8 is decoded per piece, and a line feed byte is never part of another character: no character is torn.
+ * 2. A line feed byte is never part of another character of UTF-8: no character is torn, by pieces or by lines.
  * 3. A piece is small, because strings cut from it keep all of it alive: at most `pieceBytes` unless one line is longer.
  * 4. Offsets are bytes from the start of the (unpacked) file.
+ * 5. Decoded by lines, `text` holds a character for each byte, and only `line` knows what it says. Characters of more
+ *    than one byte have fewer UTF-16 units than bytes, so a line of as many is ASCII, unless its bytes are no UTF-8.
  */
+import { isAscii } from 'node:buffer'
 import { MillraceError } from '../../common/errors.ts'
 import { Progress } from '../../common/progress.ts'
 import { type ByteInput, PlainInput } from './byte-input.ts'
 import type { FileRange } from './file-split.ts'
+import { lineStop } from './line-stop.ts'
 
 export type TextEncoding = 'utf8' | 'latin1'
 
 export interface TextWindowOptions {
   readonly encoding: TextEncoding
+  /**
+   * What `text` holds of UTF-8: characters (default), or bytes, and `line` gives the characters. Then lines of ASCII are
+   * strings of one byte a character even beside others, and all that users do with them is faster.
+   */
+  readonly decodes?: 'pieces' | 'lines'
   readonly pieceBytes: number
   /** A longer line is refused with MR_FORMAT_MALFORMED. */
   readonly lineBytesMax: number
@@ -40,6 +49,13 @@ export class TextWindow {
   readonly #input: ByteInput
   readonly #options: TextWindowOptions
   readonly #rangeEnd: number
+  readonly #decodesLines: boolean
+  /** Decoding by lines: the piece's characters, where not all are ASCII; bytes that are no UTF-8 among them. */
+  #units = ''
+  #isBroken = false
+  /** Where the line last asked for stopped, in `text` and in `#units`. */
+  #byteStop = 0
+  #unitStop = 0
   #buffer: Buffer = sparePool.pop() ?? Buffer.allocUnsafeSlow(bufferBytes)
   /** Offset in the file of the buffer's first byte. */
   #bufferOffset: number
@@ -62,6 +78,7 @@ export class TextWindow {
     this.#options = options
     this.path = range.path
     this.#rangeEnd = range.end
+    this.#decodesLines = options.decodes === 'lines' && options.encoding === 'utf8'
     this.#bufferOffset = firstOffset(range)
     this.#skipsLine = range.position === undefined && range.start > 0
     this.#checksBom = this.#bufferOffset === 0 && options.encoding === 'utf8'
@@ -80,6 +97,19 @@ export class TextWindow {
     this.#moveTo(this.#cursorIndex(), (this.#pieceEnd - this.#pieceStart) * 2)
     const progress = this.#makePiece()
     return progress === Progress.Working && this.#bufferOffset + this.#pieceEnd === endOffset ? Progress.Done : progress
+  }
+
+  /** The line in `text` from `start` up to `stop`, without its end. Asked for all lines of a piece in order. */
+  line(start: number, stop: number): string {
+    const units = this.#units
+    if (units === '') return this.text.slice(start, stop)
+    const from = this.#unitStop + start - this.#byteStop
+    const found = units.indexOf('\n', from)
+    const to = lineStop(units, from, found < 0 ? units.length : found)
+    this.#byteStop = stop
+    this.#unitStop = to
+    const isAsciiLine = to - from === stop - start && !this.#isBroken
+    return isAsciiLine ? this.text.slice(start, stop) : units.slice(from, to)
   }
 
   /** Offset in the file of the line at the cursor. */
@@ -107,7 +137,7 @@ export class TextWindow {
     this.#input.close()
     if (this.#buffer.length === bufferBytes && sparePool.length < spareBuffersMax) sparePool.push(this.#buffer)
     this.#buffer = Buffer.alloc(0)
-    this.text = ''
+    this.text = this.#units = ''
   }
 
   #moveTo(index: number, wantedBytes: number): void {
@@ -130,14 +160,24 @@ export class TextWindow {
       const end = this.#findEnd()
       if (end > 0) {
         this.#pieceEnd = end
-        const { encoding } = this.#options
-        this.text = this.#buffer.toString(encoding, this.#pieceStart, end)
+        this.#decode(end)
         this.#isPending = false
         return Progress.Working
       }
       if (this.#isAtEnd) return Progress.Done
       if (!this.#fill()) return Progress.Idle
     }
+  }
+
+  #decode(end: number): void {
+    const start = this.#pieceStart
+    const { encoding } = this.#options
+    this.text = this.#buffer.toString(this.#decodesLines ? 'latin1' : encoding, start, end)
+    this.#units = ''
+    if (!this.#decodesLines || isAscii(this.#buffer.subarray(start, end))) return
+    this.#units = this.#buffer.toString(encoding, start, end)
+    this.#isBroken = this.#units.includes('\uFFFD')
+    this.#byteStop = this.#unitStop = 0
   }
 
   /** Where the next piece ends; 0 where more bytes are needed to say so (or none are left). */

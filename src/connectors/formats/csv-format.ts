@@ -6,11 +6,11 @@ import type { Field } from '../../data/types.ts'
 import type { Output } from '../../operators/operator.ts'
 import { incomplete, type TextFormat } from '../files/file-records-reader.ts'
 import type { FileRange } from '../files/file-split.ts'
+import { lineStop } from '../files/line-stop.ts'
 import type { TextWindow } from '../files/text-window.ts'
 import { quotedRow, unfinished } from './csv-fields.ts'
 import { type CsvRowParser, csvRowParser } from './csv-row.ts'
 import { columnsFor, uniqueNames } from './csv-schema.ts'
-import { lineStop } from './line-format.ts'
 import { Malformed, type MalformedHandler } from './malformed.ts'
 
 export interface CsvDialect {

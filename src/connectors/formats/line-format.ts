@@ -1,9 +1,8 @@
 /** Every line is a record. The loop is hot: one search and one slice per line. */
 import type { Output } from '../../operators/operator.ts'
 import type { TextFormat } from '../files/file-records-reader.ts'
+import { lineStop } from '../files/line-stop.ts'
 import type { TextWindow } from '../files/text-window.ts'
-
-const carriageReturn = 13
 
 export class LineFormat implements TextFormat<string> {
   emit(window: TextWindow, output: Output<string>, recordsMax: number): number {
@@ -13,7 +12,7 @@ export class LineFormat implements TextFormat<string> {
     while (count < recordsMax && at < text.length) {
       let end = text.indexOf('\n', at)
       if (end < 0) end = text.length
-      output.collect(text.slice(at, lineStop(text, at, end)))
+      output.collect(window.line(at, lineStop(text, at, end)))
       at = end + 1
       count++
       if (output.isFull()) break
@@ -21,9 +20,4 @@ export class LineFormat implements TextFormat<string> {
     window.cursor = at
     return count
   }
-}
-
-/** Where the line at `start` stops: without the carriage return before its line feed (or the end of the file). */
-export function lineStop(text: string, start: number, end: number): number {
-  return end > start && text.charCodeAt(end - 1) === carriageReturn ? end - 1 : end
 }

@@ -2,9 +2,9 @@
 import type { DataType } from '../../data/types.ts'
 import type { Output } from '../../operators/operator.ts'
 import type { TextFormat } from '../files/file-records-reader.ts'
+import { lineStop } from '../files/line-stop.ts'
 import type { TextWindow } from '../files/text-window.ts'
 import { hasExactNumbers, type JsonConverter, jsonConverter, parseExactly } from './json-converter.ts'
-import { lineStop } from './line-format.ts'
 import type { MalformedHandler } from './malformed.ts'
 
 export class NdjsonFormat<T> implements TextFormat<T> {
@@ -25,7 +25,7 @@ export class NdjsonFormat<T> implements TextFormat<T> {
     while (count < recordsMax && at < text.length) {
       let end = text.indexOf('\n', at)
       if (end < 0) end = text.length
-      const line = text.slice(at, lineStop(text, at, end))
+      const line = window.line(at, lineStop(text, at, end))
       count++
       if (line !== '') {
         let value: unknown

@@ -2,6 +2,8 @@ import { chmodSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
+import { prng } from '../../../src/common/prng.ts'
+import type { FileSplit } from '../../../src/connectors/files/file-split.ts'
 import { fileLines } from '../../../src/connectors/index.ts'
 import { connectorContext } from '../../support/connector-context.ts'
 import { ListOutput, readSource } from '../../support/read-source.ts'
@@ -56,6 +58,22 @@ describe('fileLines', () => {
     expect(all).toEqual(Array.from({ length: 100 }, () => 'a\uFFFD\uFFFD'))
   })
 
+  it('tells lines of ASCII, of other characters and of bytes that are no UTF-8 apart, side by side', async () => {
+    const kinds = ['', 'plain', 'größer', '漢字', 'a😀b', '\uFFFD', 'tab\there', '\u0000', '\u0080'].map((text) =>
+      Buffer.from(text),
+    )
+    kinds.push(Buffer.from([0xff]), Buffer.from([0x61, 0xe6, 0xbc]), Buffer.from([0xc3, 0x28, 0xf0, 0x9f]))
+    const random = prng(7)
+    const pick = <V>(values: readonly V[]): V => values[Math.floor(random.nextFloat() * values.length)]!
+    for (let round = 0; round < 40; round++) {
+      const some = [pick(kinds), pick(kinds), pick(kinds), pick(kinds)]
+      const lines = Array.from({ length: 1 + Math.floor(random.nextFloat() * 3000) }, () => pick(some))
+      const bytes = Buffer.concat(lines.flatMap((line) => [line, Buffer.from(pick(['\n', '\r\n']))]))
+      const { all } = await readSource(fileLines(textFile(bytes)), { recordsMax: 1000 })
+      expect(all, `round ${round}`).toEqual(lines.map((line) => line.toString('utf8')))
+    }
+  })
+
   it('reads lines longer than the read buffer, over its borders', async () => {
     const lines = ['short', '漢'.repeat(1_500_000), 'x', 'y'.repeat(2_000_000), '']
     const path = textFile(`${lines.join('\n')}\n`)
@@ -91,6 +109,24 @@ describe('fileLines', () => {
     for (const name of ['1.txt', '2.md', '3.log']) writeFileSync(join(folder, name), name)
     const source = fileLines([`${folder}/*.{txt,md}`, `${folder}/1*`])
     expect((await readSource(source)).all).toEqual(['1.txt', '2.md'])
+  })
+
+  it('cuts the end of the input finer, so that subtasks end at about the same time', async () => {
+    const path = textFile('')
+    truncateSync(path, 512 << 20)
+    const sizesOf = async (options: { splitBytes?: number }): Promise<number[]> => {
+      const splits = (await fileLines(path, options).enumerateSplits({ parallelism: 4 })) as FileSplit[]
+      const ranges = splits.flatMap((split) => split.ranges)
+      ranges.forEach(({ start }, i) => expect(start).toBe(ranges[i - 1]?.end ?? 0))
+      expect(ranges.at(-1)!.end).toBe(512 << 20)
+      return ranges.map(({ start, end }) => end - start)
+    }
+    const sizes = await sizesOf({})
+    expect(sizes).toEqual(sizes.toSorted((a, b) => b - a))
+    expect(sizes[0]).toBe(16 << 20)
+    expect(sizes.at(-1)).toBeLessThanOrEqual(1 << 20)
+    expect(sizes.length).toBeLessThan(80)
+    expect(new Set(await sizesOf({ splitBytes: 8 << 20 }))).toEqual(new Set([8 << 20]))
   })
 
   it('gathers small files into few splits', async () => {
