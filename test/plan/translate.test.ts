@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import type { StreamExecutionEnvironment } from '../../src/api/environment.ts'
+import { types } from '../../src/data/types.ts'
 import { outputTag } from '../../src/operators/output-tag.ts'
+import { tumbling } from '../../src/windows/assigners/tumbling.ts'
 import { lines, nowhere, plan, shape } from './support.ts'
 
 describe('chaining', () => {
@@ -218,5 +221,53 @@ describe('invalid programs', () => {
       throw new TypeError('oh')
     }
     expect(() => plan(build)).toThrow(expect.objectContaining({ code: 'MR_JOB_MODULE_FAILED', message: 'oh' }))
+  })
+})
+
+describe('windows in two phases', () => {
+  const windowed = (settings: Partial<{ hasLateTag: boolean; isTyped: boolean; isRich: boolean }> = {}) => {
+    const { hasLateTag = false, isTyped = true, isRich = false } = settings
+    const count = {
+      createAccumulator: () => 0,
+      add: (_: unknown, total: number) => total + 1,
+      merge: (left: number, right: number) => left + right,
+      getResult: (total: number) => total,
+      ...(isTyped && { accumulatorType: types.float64() }),
+      ...(isRich && { open: () => {} }),
+    }
+    return (env: StreamExecutionEnvironment) => {
+      const windows = env.source(lines()).keyBy('word').window(tumbling.eventTime(1_000))
+      const late = hasLateTag ? windows.sideOutputLateData(outputTag('late')) : windows
+      late.aggregate(count).sinkTo(nowhere())
+    }
+  }
+  const key = 'table.optimizer.agg-phase-strategy'
+
+  it('fold records before they travel, in the chain that produces them', () => {
+    expect(shape(plan(windowed()))).toEqual([
+      'Source: lines -> Local(Window(TumblingEventTimeWindows(1000), EventTimeTrigger())) x2',
+      'Window(TumblingEventTimeWindows(1000), EventTimeTrigger()) -> Sink: nowhere x2 <- hash 0',
+    ])
+  })
+
+  it('are one phase where nothing travels, or somebody says so', () => {
+    const one = ['Source: lines -> Window(TumblingEventTimeWindows(1000), EventTimeTrigger()) -> Sink: nowhere x1']
+    expect(shape(plan(windowed(), 1))).toEqual(one)
+    expect(shape(plan(windowed(), 1, { [key]: 'TWO_PHASE' }))[0]).toContain('Local(')
+    expect(shape(plan(windowed(), 2, { [key]: 'ONE_PHASE' }))[0]).toBe('Source: lines x2')
+    // What an unaligned checkpoint keeps of the edge must fit it at any parallelism.
+    expect(shape(plan(windowed(), 1, { 'execution.checkpointing.unaligned.enabled': true }))[0]).toContain('Local(')
+  })
+
+  it('are one phase where the second would not see what it has to', () => {
+    for (const settings of [{ hasLateTag: true }, { isTyped: false }, { isRich: true }]) {
+      expect(shape(plan(windowed(settings)))[0], JSON.stringify(settings)).toBe('Source: lines x2')
+    }
+  })
+
+  it('keep the ids of all given operators', () => {
+    const idsOf = (configuration: Record<string, string>): Set<string> =>
+      new Set(plan(windowed(), 2, configuration).operatorIds.values())
+    expect(idsOf({ [key]: 'AUTO' }).isSupersetOf(idsOf({ [key]: 'ONE_PHASE' }))).toBe(true)
   })
 })
