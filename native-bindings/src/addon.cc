@@ -14,6 +14,7 @@ NAPI_MODULE_INIT() {
   exportCopyRange(env, exports);
   exportDeleteRange(env, exports);
   exportSnapshot(env, exports);
+  exportChecksum(env, exports);
   exportStatistics(env, exports);
   setField(env, exports, "rocksdbVersion", makeText(env, rocksdb::GetRocksVersionAsString()));
   return exports;

@@ -13,6 +13,7 @@ void exportIngest(napi_env env, napi_value exports);
 void exportCopyRange(napi_env env, napi_value exports);
 void exportDeleteRange(napi_env env, napi_value exports);
 void exportSnapshot(napi_env env, napi_value exports);
+void exportChecksum(napi_env env, napi_value exports);
 void exportStatistics(napi_env env, napi_value exports);
 
 }  // namespace millrace

@@ -8,6 +8,8 @@ export interface StoredFile {
   readonly shared: boolean
 }
 
+export type FileChecksum = Pick<StoredFile, 'bytes' | 'crc32'>
+
 export interface SnapshotSink {
   /** Writes a file that belongs to this checkpoint alone. Synced before it resolves. */
   writeExclusive(name: string, chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<StoredFile>
@@ -27,6 +29,6 @@ export interface SnapshotSource {
    * has been before (`isVerified`). Undefined where it is better read whole.
    */
   pieces?(file: StoredFile, isVerified?: boolean): AsyncIterable<Uint8Array> | undefined
-  /** Absolute path of the verified file, for hard links. */
-  localPath(file: StoredFile): Promise<string>
+  /** Absolute path of the verified file, for hard links; `checksum` is a fast way to verify it, if there is one. */
+  localPath(file: StoredFile, checksum?: (path: string) => Promise<FileChecksum>): Promise<string>
 }

@@ -136,7 +136,7 @@ export class DiskRestore {
     await mkdir(directory, { recursive: true })
     const place = async (file: StoredFile, name: string): Promise<void> => {
       const target = join(directory, name)
-      const from = await this.#source.localPath(file)
+      const from = await this.#source.localPath(file, this.#backend.store.checksum)
       // The engine appends to what is no immutable table: that must be a file of its own.
       if (file.shared) await link(from, target).catch(() => copyFile(from, target))
       else await copyFile(from, target)

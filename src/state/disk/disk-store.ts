@@ -2,6 +2,7 @@
  * What the backends on disk need of an engine: a sorted store of byte keys that only ever grows by whole generations.
  * Reads are synchronous, everything that writes is not. One writer at a time, in the order of the calls (SpillQueue).
  */
+import type { FileChecksum } from '../snapshot-store.ts'
 import type { KeyRange } from './entry-key-layout.ts'
 
 export interface StoreTable {
@@ -39,6 +40,8 @@ export interface DiskStore {
   copyFrom(other: DiskStore, range: KeyRange): Promise<void>
   /** Bytes of memory outside the caches: indexes and filters. */
   memoryBytes(): number
+  /** Length and CRC-32 of a file, where the engine's library is faster at it than Node. */
+  readonly checksum?: (path: string) => Promise<FileChecksum>
   /** Idempotent; waits for what is under way. */
   close(): Promise<void>
 }

@@ -28,6 +28,7 @@ export class RocksdbStore implements DiskStore {
   readonly format = 'rocksdb'
   values: Uint8Array = Buffer.allocUnsafeSlow(valueBytesInitial)
   valueLengths: Int32Array = new Int32Array(1024)
+  readonly checksum: RocksdbBinding['checksum']
   readonly #binding: RocksdbBinding
   readonly #directory: string
   readonly #options: RocksdbOptions
@@ -36,6 +37,7 @@ export class RocksdbStore implements DiskStore {
 
   constructor(directory: string, options: RocksdbOptions) {
     this.#binding = rocksdbBinding()
+    this.checksum = this.#binding.checksum
     this.#directory = directory
     this.#options = options
   }

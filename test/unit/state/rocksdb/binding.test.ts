@@ -1,10 +1,12 @@
 /** The native binding by itself. Skipped, with the reason printed, where it is not built. */
-import { existsSync, mkdtempSync, mkdirSync, rmSync, readdirSync } from 'node:fs'
+import { existsSync, mkdtempSync, mkdirSync, rmSync, readdirSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { once } from 'node:events'
+import { crc32 } from 'node:zlib'
 import { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { prng } from '../../../../src/common/prng.ts'
 import { type DatabaseHandle, rocksdbBinding, rocksdbUnavailable } from '../../../../src/state/rocksdb/binding.ts'
 import { PackedEntriesReader, PackedEntriesWriter } from '../../../../src/state/disk/packed-entries-layout.ts'
 
@@ -263,4 +265,21 @@ describe.skipIf(reason !== undefined)('rocksdb binding', () => {
       await rocksdbBinding().close(database)
     }
   })
+})
+
+it.skipIf(reason !== undefined)('computes the checksum of a file as zlib does', async () => {
+  const path = join(mkdtempSync(join(tmpdir(), 'millrace-checksum-')), 'file')
+  try {
+    const random = prng(1234)
+    for (const length of [
+      0, 1, 7, 8, 15, 16, 63, 64, 65, 79, 80, 127, 128, 1000, 262_143, 262_144, 262_145, 3_000_001,
+    ]) {
+      const content = Uint8Array.from({ length }, () => random.nextBelow(256))
+      writeFileSync(path, content)
+      expect(await rocksdbBinding().checksum(path)).toEqual({ bytes: length, crc32: crc32(content) })
+    }
+    await expect(rocksdbBinding().checksum(`${path}-none`)).rejects.toMatchObject({ code: 'ROCKSDB_IO_ERROR' })
+  } finally {
+    rmSync(join(path, '..'), { recursive: true })
+  }
 })
