@@ -34,23 +34,26 @@ export const executeJob: ExecuteJob = (request) => executeBehind({ ...systemDoor
 export async function executeBehind(doors: JobDoors, given: JobRequest): Promise<JobResult> {
   const { request, job } = withCheckpointInterval(given, translate(given.definition.build(given)))
   const graph = executionGraph(job)
-  const checkpoints = await JobCheckpoints.open(job, request, doors)
-  const jobId = checkpoints?.jobId ?? doors.randomId()
-  const control = new JobControl(request.signal)
-  const sinks = new JobSinks(job)
-  let pool: Slots | undefined
+  // Its threads start while the job directory is being read.
+  let pool = doors.openSlots(job, graph.slotCount, request)
   const closePool = async (): Promise<void> => {
     const open = pool
     pool = undefined
     await open?.close()
   }
+  const checkpoints = await JobCheckpoints.open(job, request, doors).catch(async (error: unknown) => {
+    await closePool()
+    throw error
+  })
+  const jobId = checkpoints?.jobId ?? doors.randomId()
+  const control = new JobControl(request.signal)
+  const sinks = new JobSinks(job)
   try {
     const restore = await checkpoints?.restorePoint()
     const splits = await enumerateSplits(job, restore?.splitPools ?? {})
     const { fileSystem } = doors
     const hasCheckpoints = checkpoints !== undefined
     await sinks.prepare({ isRestored: restore !== undefined, checkpointsEnabled: hasCheckpoints, fileSystem })
-    pool = doors.openSlots(job, graph.slotCount, request)
     const plan = {
       job,
       graph,
