@@ -1,3 +1,4 @@
+/** Where lines stop. */
 const carriageReturn = 13
 
 /** Where the line at `start` stops: without the carriage return before its line feed (or the end of the file). */

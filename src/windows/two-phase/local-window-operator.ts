@@ -12,7 +12,9 @@
  *    which they were begun.
  * 4. Where folding does not pay (fewer than two records a partial), records travel by themselves for a while.
  */
+import { MillraceError } from '../../common/errors.ts'
 import { minWatermark } from '../../common/limits.ts'
+import { printValue } from '../../common/print-value.ts'
 import { Progress } from '../../common/progress.ts'
 import { BaseOperator } from '../../operators/base-operator.ts'
 import type { OperatorContext, Output } from '../../operators/operator.ts'
@@ -20,6 +22,7 @@ import { closeFunction } from '../../operators/runtime-context.ts'
 import { invalidTimestamp } from '../../operators/timestamps-and-watermarks-operator.ts'
 import { userFunctionError } from '../../operators/user-function-error.ts'
 import { noKey } from '../../state/key-context.ts'
+import { isSameKey } from '../../time/timer-bucket.ts'
 import type { Incremental } from '../incremental.ts'
 import { TimeWindow } from '../window.ts'
 import type { PartialAggregate } from './partial-aggregate.ts'
@@ -115,6 +118,9 @@ export abstract class LocalWindowOperator<In, Acc> extends BaseOperator<In, Part
 
   protected first(value: In, key: unknown, startMs: number, endMs: number): Acc {
     if (key === undefined || key === null) throw noKey(key)
+    // The key of a partial is what the record's was here: the second phase cannot find out.
+    const again = this.keySelector(value)
+    if (!isSameKey(again, key)) throw this.#fickleKey(value, key, again)
     try {
       return this.incremental.first(value)
     } catch (error) {
@@ -128,6 +134,17 @@ export abstract class LocalWindowOperator<In, Acc> extends BaseOperator<In, Part
 
   protected failure(error: unknown, record: In, key: unknown, startMs: number, endMs: number): unknown {
     return userFunctionError(error, this.context, { record, key, window: String(new TimeWindow(startMs, endMs)) })
+  }
+
+  #fickleKey(value: In, key: unknown, again: unknown): MillraceError {
+    const { operatorName, subtaskIndex } = this.context.task
+    const [record, one, other] = [value, key, again].map((part) => printValue(part))
+    return new MillraceError(
+      'MR_STATE_KEY_GROUP',
+      `${operatorName}[${subtaskIndex}]: the key selector gives different keys for one record: ${one}, then ${other}; ` +
+        `record ${record}`,
+      { context: { operator: operatorName, subtask: subtaskIndex, key: one!, record: record! } },
+    )
   }
 
   #judge(): void {
