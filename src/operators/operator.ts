@@ -152,8 +152,9 @@ export interface Operator<In = unknown, Out = unknown> {
   /** The combined watermark of all active inputs rose. */
   advanceWatermark?(timestampMs: number): Progress
   /**
-   * All inputs fell idle, or one became active again. Only for operators with `relaysWatermarks === false`: they pass the
-   * status on by `output.emitStatus` when they see fit; for others the chain does.
+   * All inputs fell idle, or one became active again. Operators with `relaysWatermarks === false` pass the status on by
+   * `output.emitStatus` when they see fit; for others the chain does, afterwards: what must not stay behind is emitted
+   * here, even into a full output.
    */
   advanceStatus?(isIdle: boolean): void
   /** Earliest processing-time timer, `Infinity` where there is none. */

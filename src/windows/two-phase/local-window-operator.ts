@@ -10,7 +10,9 @@
  *    a barrier passes and at the end everything leaves.
  * 3. At most `partialsMax` partials are being filled. For one key and slice (or session) partials leave in the order in
  *    which they were begun.
- * 4. Where folding does not pay (fewer than two records a partial), records travel by themselves for a while.
+ * 4. An idle task does not hold watermarks back further on, nor for a while after it has become active again: before it
+ *    falls idle everything leaves, and its records travel by themselves from then on.
+ * 5. Where folding does not pay (fewer than two records a partial), records travel by themselves for a while.
  */
 import { MillraceError } from '../../common/errors.ts'
 import { minWatermark } from '../../common/limits.ts'
@@ -75,6 +77,13 @@ export abstract class LocalWindowOperator<In, Acc> extends BaseOperator<In, Part
       this.release(timestampMs)
     }
     return this.#drain()
+  }
+
+  advanceStatus(isIdle: boolean): void {
+    if (!isIdle) return
+    this.overflow()
+    this.emitAll()
+    this.#byThemselves = Number.POSITIVE_INFINITY
   }
 
   prepareBarrier(): Progress {
