@@ -227,12 +227,16 @@ function insertOf(layout: RecordLayout): string {
       const word = e >>> 5
       const bit = 1 << (e & 31)
       p.dirty[word] |= bit
-      p.persisted[word] &= ~bit
-      if (p.frozen !== undefined) p.frozen[word] &= ~bit
-      const { written } = p
-      for (let i = 0; i < written.length; i++) {
-        const { bits } = written[i]
-        bits[word] &= ~bit
+      // The place's bit in persisted is 0 already, and in written it does no harm: each would be a line of memory to wait
+      // for. Within a snapshot all are cleared, which keeps this function too long to be inlined, see above.
+      if (p.mode === 2) {
+        p.persisted[word] &= ~bit
+        p.frozen[word] &= ~bit
+        const { written } = p
+        for (let i = 0; i < written.length; i++) {
+          const { bits } = written[i]
+          bits[word] &= ~bit
+        }
       }
     }
     ${isObject ? 'p.objects[e] = kept' : writeOf(layout)}

@@ -210,10 +210,7 @@ export class ClassTable {
       halves.push(right)
       const bit = 31 - from.depth
       const isDone =
-        this.#hashAt === int32HashAt &&
-        from.isPlain &&
-        left.takeInt32s(from, 1 << bit, 0) &&
-        right.takeInt32s(from, 1 << bit, 1 << bit)
+        this.#hashAt === int32HashAt && left.takeInt32s(from, 1 << bit, 0) && right.takeInt32s(from, 1 << bit, 1 << bit)
       if (!isDone) this.#distribute(from, left, right)
       return [left, right]
     } catch (error) {
@@ -247,8 +244,8 @@ export class ClassTable {
   #distribute(from: Partition, left: Partition, right: Partition): void {
     const stride = this.#stride
     const bit = 31 - from.depth
-    left.empty()
-    right.empty()
+    left.emptyFor(from)
+    right.emptyFor(from)
     for (let place = 0; place < from.places; place++) {
       if (from.isEmptyAt(place)) continue
       const hash = this.#hashAt(from, place * stride)

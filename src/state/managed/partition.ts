@@ -25,7 +25,7 @@ import { nextMultiplier, takeMultiplier } from './multipliers.ts'
 import type { NativeBuffer } from '../../memory/memory-views.ts'
 import type { StateAccount } from '../state-budget.ts'
 import { copyBit, copyWords, hasBit, moveBit } from './bits.ts'
-import { copyInt32s } from './copy-int32s.ts'
+import { copyInt32s, copyMovedBits, copyMovedObjects, newPlaces } from './copy-int32s.ts'
 import { keyArenaBytes } from './key-words.ts'
 import { capacityFor, filled, loadMax, newArena, nextCapacity, none, recordBytes } from './partition-size.ts'
 import { giveRecordBuffer, takeRecordBuffer } from './record-buffers.ts'
@@ -144,11 +144,6 @@ export class Partition {
   /** True where the records are to be grown before one more entry is placed. */
   get isFull(): boolean {
     return this.liveCount >= this.liveMax
-  }
-
-  /** True where an entry is its record and nothing else. */
-  get isPlain(): boolean {
-    return this.mode === Mode.Untracked && this.objects === undefined && this.arena === undefined
   }
 
   /** How many entries there will be room for once it has grown. */
@@ -271,18 +266,28 @@ export class Partition {
     return true
   }
 
-  /** Copies the entries of a plain partition of int32 keys, see `copyInt32s`; false where the tail is full. */
+  /** Copies the entries of a partition of int32 keys, tracking included, see `copyInt32s`; false where the tail is full. */
   takeInt32s(from: Partition, mask: number, bits: number): boolean {
-    const count = copyInt32s(from, this, mask, bits)
+    const moved = from.mode === Mode.Untracked && from.objects === undefined ? undefined : newPlaces(from)
+    const count = copyInt32s(from, this, mask, bits, moved)
     if (count < 0) return false
     this.liveCount = count
+    if (moved === undefined) return true
+    if (from.objects !== undefined) copyMovedObjects(from.objects, this.objects!, moved)
+    if (from.mode === Mode.Untracked) return true
+    copyMovedBits(from.dirty!, this.dirty!, moved)
+    copyMovedBits(from.persisted!, this.persisted!, moved)
+    if (from.frozen !== undefined) copyMovedBits(from.frozen, this.frozen!, moved)
+    for (let i = 0; i < from.written.length; i++) copyMovedBits(from.written[i]!.bits, this.written[i]!.bits, moved)
     return true
   }
 
-  /** Forgets all entries; of one that is being filled. */
-  empty(): void {
+  /** Forgets all entries; of one that is being filled from another. */
+  emptyFor(from: Partition): void {
     this.i32.fill(0)
+    this.objects?.fill(undefined)
     this.liveCount = 0
+    this.trackLike(from)
   }
 
   /** Room for `bytes` of a key; returns their offset. The caller writes them. */
@@ -403,7 +408,7 @@ export class Partition {
     this.objects = old.objects === undefined ? undefined : filled(this.places)
     this.liveCount = 0
     this.trackLike(old)
-    if (hashAt === int32HashAt && this.isPlain) {
+    if (hashAt === int32HashAt) {
       if (this.takeInt32s(old, 0, 0)) return true
       this.#release(recordBytes(this.layout, this.places))
       return false
