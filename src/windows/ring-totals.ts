@@ -6,8 +6,10 @@
  * total per key (`sums`) goes along. Where merging makes objects, fewer merges are worth more: entered slices accumulate in `backs`; when the first of them has to leave, the ring is
  * turned once into suffix totals (`suffixes`), and a total is the suffix from the window's start, merged with the back.
  *
- * Layout: `values[number * ringSize + slot]`, slot = slice number modulo ringSize, likewise `suffixes`; `masks[number]`
- * has a bit per slot in use, 0 where the number is free.
+ * Layout: `values[number * ringSize + slot]`, slot = slice number modulo ringSize, likewise `suffixes`; beside running
+ * totals `values[slot * capacity + number]`: a slice then enters and leaves through memory that lies in order (keys come
+ * in about the order of their numbers). `masks[number]` has a bit per slot in use, 0 where the number is free; its length
+ * is the capacity.
  */
 import type { AccumulatorState } from '../state/keyed-state-backend.ts'
 import type { Incremental } from './incremental.ts'
@@ -39,12 +41,15 @@ export class RingTotals<In, Acc, Mid> implements WindowTotals<Acc> {
   #frontBits = 0
   /** Float64Array by number: running totals of numbers that can be retracted. */
   #sums: Float64Array | undefined
+  /** From one number's place in `values`, and from one slot's, to the next. */
+  #numberStride: number
+  #slotStride = 1
 
   constructor(slices: AccumulatorState<Acc>, incremental: Incremental<In, Acc, Mid>, geometry: SliceGeometry) {
     this.#slices = slices
     this.#incremental = incremental
     this.#geometry = geometry
-    this.#ringSize = geometry.slicesPerWindow
+    this.#ringSize = this.#numberStride = geometry.slicesPerWindow
   }
 
   enter(slices: readonly number[]): void {
@@ -97,6 +102,8 @@ export class RingTotals<In, Acc, Mid> implements WindowTotals<Acc> {
       keys: this.#index.keys,
       masks: this.#masks,
       size: this.#ringSize,
+      numberStride: this.#numberStride,
+      slotStride: this.#slotStride,
       firstSlot: this.#firstSlot,
     }
     if (this.#stacks !== undefined) return new StackWalk(rings, incremental, this.#stacks, this.#frontBits)
@@ -119,10 +126,10 @@ export class RingTotals<In, Acc, Mid> implements WindowTotals<Acc> {
   /** Takes the slots of `leaving` out of a running total; false where that cannot be told. */
   #subtractFrom(sums: Float64Array, number: number, leaving: number): boolean {
     const retract = this.#incremental.retract as unknown as (total: number, part: number) => number | undefined
-    const base = number * this.#ringSize
+    const base = number * this.#numberStride
     for (let bits = leaving; bits !== 0; bits &= bits - 1) {
       const slot = 31 - Math.clz32(bits & -bits)
-      const total = retract(sums[number]!, (this.#values as Float64Array)[base + slot]!)
+      const total = retract(sums[number]!, (this.#values as Float64Array)[base + slot * this.#slotStride]!)
       if (total === undefined) return false
       sums[number] = total
     }
@@ -188,7 +195,7 @@ export class RingTotals<In, Acc, Mid> implements WindowTotals<Acc> {
   #put(number: number, slot: number, accumulator: Acc): void {
     if (this.#values.length === 0) this.#begin(accumulator)
     this.#masks[number]! |= 1 << slot
-    this.#values[number * this.#ringSize + slot] = accumulator as Acc & number
+    this.#values[number * this.#numberStride + slot * this.#slotStride] = accumulator as Acc & number
   }
 
   #begin(first: Acc): void {
@@ -196,6 +203,8 @@ export class RingTotals<In, Acc, Mid> implements WindowTotals<Acc> {
     this.#values = typeof first === 'number' ? new Float64Array(length) : Array.from<Acc>({ length })
     if (typeof first === 'number' && this.#incremental.retract !== undefined) {
       this.#sums = new Float64Array(this.#masks.length)
+      this.#numberStride = 1
+      this.#slotStride = this.#masks.length
     }
     if (typeof first === 'object' && this.#ringSize >= stackedSlicesMin) this.#stacks = { suffixes: [], backs: [] }
   }
@@ -205,14 +214,22 @@ export class RingTotals<In, Acc, Mid> implements WindowTotals<Acc> {
     masks.set(this.#masks)
     this.#masks = masks
     if (!(this.#values instanceof Float64Array)) return
-    if (this.#sums !== undefined) {
-      const sums = new Float64Array(masks.length)
-      sums.set(this.#sums)
-      this.#sums = sums
+    this.#growValues(this.#values)
+    if (this.#sums === undefined) return
+    const sums = new Float64Array(masks.length)
+    sums.set(this.#sums)
+    this.#sums = sums
+  }
+
+  #growValues(values: Float64Array): void {
+    const wider = new Float64Array(values.length * 2)
+    const stride = this.#slotStride
+    if (stride === 1) wider.set(values)
+    else {
+      for (let at = 0; at < values.length; at += stride) wider.set(values.subarray(at, at + stride), at * 2)
+      this.#slotStride = stride * 2
     }
-    const values = new Float64Array(this.#values.length * 2)
-    values.set(this.#values)
-    this.#values = values
+    this.#values = wider
   }
 
   #slotOf(sliceMs: number): number {

@@ -11,6 +11,9 @@ export interface Rings {
   /** A bit per slot in use; 0 where the number is free. */
   readonly masks: Int32Array
   readonly size: number
+  /** From one number's place in the values, and from one slot's, to the next. */
+  readonly numberStride: number
+  readonly slotStride: number
   /** Slot of the window's first slice. */
   readonly firstSlot: number
 }
@@ -122,15 +125,16 @@ export class NumberWalk extends KeyWalk implements TotalsWalk<number> {
   next(): boolean {
     const number = this.step()
     if (number < 0) return false
-    const { size, firstSlot } = this.rings
+    const { size, firstSlot, numberStride, slotStride } = this.rings
     const merge = this.#merge
     const values = this.#values
-    const base = number * size
+    const base = number * numberStride
     let total = 0
     let isEmpty = true
     for (let i = 0, slot = firstSlot; i < size; i++, slot = this.after(slot)) {
       if (((this.mask >>> slot) & 1) === 0) continue
-      total = isEmpty ? values[base + slot]! : +merge(total, values[base + slot]!)
+      const value = values[base + slot * slotStride]!
+      total = isEmpty ? value : +merge(total, value)
       isEmpty = false
     }
     this.accumulator = total
