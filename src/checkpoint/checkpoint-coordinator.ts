@@ -11,7 +11,8 @@
  * 2. Once a savepoint that stops the job, or the final checkpoint, is under way nothing else is triggered; it fails or
  *    it ends the job.
  * 3. Shared files that a subsumed checkpoint leaves unreferenced are removed only when every subtask has confirmed the
- *    subsuming one, and every checkpoint triggered before that is over: then no snapshot can refer to them any more.
+ *    subsuming one, and every checkpoint triggered before that is over: then no snapshot can refer to them any more,
+ *    unless one of those completed with them: then they are as if they had never been left.
  * 4. Failures in a row beyond the tolerable number fail the job; savepoints do not count.
  * 5. While a region of the job is down nothing is triggered. What was under way is given up, and does not count as a
  *    failure; what had every acknowledgement by then is completed.
@@ -373,6 +374,7 @@ export class CheckpointCoordinator {
       return
     }
     const completed = await store.complete(metadata)
+    this.#graves.exhume(new Set(files.map(({ path }) => path)))
     failPoint('between-metadata-rename-and-commit')
     this.#failuresInRow = 0
     this.#lastCompleted = { checkpointId, claimedSplits: claimedSplitsOf(pending.snapshots) }
