@@ -237,7 +237,10 @@ export class TaskCheckpoints implements BarrierTaker {
     task.chain.emptyStages()
     for (const home of homes) {
       const prepared = home.prepareBarrier(barrier.checkpointId)
-      if (prepared === Progress.Blocked) return Progress.Blocked
+      if (prepared !== Progress.Blocked) continue
+      // An unaligned barrier waits for no watermark; but one that is held up in the chain keeps it full for ever.
+      task.chain.resume()
+      return Progress.Blocked
     }
     if (this.#storing.size > 0) {
       this.#decline(barrier.checkpointId, new Error('the snapshot before it is still being written'))
