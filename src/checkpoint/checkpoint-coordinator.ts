@@ -11,8 +11,7 @@
  * 2. Once a savepoint that stops the job, or the final checkpoint, is under way nothing else is triggered; it fails or
  *    it ends the job.
  * 3. Shared files that a subsumed checkpoint leaves unreferenced are removed only when every subtask has confirmed the
- *    subsuming one, and every checkpoint triggered before that is over: then no snapshot can refer to them any more,
- *    unless one of those completed with them: then they are as if they had never been left.
+ *    subsuming one and every checkpoint triggered before that is over, and none of those completed with them.
  * 4. Failures in a row beyond the tolerable number fail the job; savepoints do not count.
  * 5. While a region of the job is down nothing is triggered. What was under way is given up, and does not count as a
  *    failure; what had every acknowledgement by then is completed.

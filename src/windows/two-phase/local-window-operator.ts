@@ -86,8 +86,11 @@ export abstract class LocalWindowOperator<In, Acc> extends BaseOperator<In, Part
     this.#byThemselves = Number.POSITIVE_INFINITY
   }
 
+  /** Into a full output as well: an unaligned barrier waits for no room, and stores what is on its way. */
   prepareBarrier(): Progress {
-    return this.finish()
+    this.release(Number.POSITIVE_INFINITY)
+    this.emitAll()
+    return Progress.Done
   }
 
   finish(): Progress {
