@@ -21,7 +21,14 @@ import { asMillraceError, fromPlain, MillraceError } from '../common/errors.ts'
 import { failPoint } from '../common/fail-points.ts'
 import type { CheckpointBarrier } from '../exchange/stream-event.ts'
 import { CheckpointHistory, type CheckpointRecord } from './checkpoint-history.ts'
-import { type CheckpointKind, type CheckpointMetadata, filesOf, type SubtaskSnapshot } from './checkpoint-metadata.ts'
+import {
+  type CheckpointKind,
+  type CheckpointMetadata,
+  filesOf,
+  isTerminal,
+  newBytesOf,
+  type SubtaskSnapshot,
+} from './checkpoint-metadata.ts'
 import {
   assembleMetadata,
   type CheckpointPlan,
@@ -365,7 +372,7 @@ export class CheckpointCoordinator {
     const savepoint = isSavepoint ? await store.writeSavepoint(metadata, pending.request?.target) : undefined
     const files = filesOf(metadata)
     pending.record.stateBytes = files.reduce((sum, { bytes }) => sum + bytes, 0)
-    pending.record.newBytes = files.reduce((sum, { path, bytes }) => sum + (isNew(path, checkpointId) ? bytes : 0), 0)
+    pending.record.newBytes = newBytesOf(files, checkpointId)
     if (kind === 'savepoint') {
       this.#over(pending, 'completed', savepoint)
       this.#broadcast({ type: 'checkpointComplete', checkpointId, commit: false })
@@ -465,8 +472,6 @@ export class CheckpointCoordinator {
     if (ripe.length > 0) void this.#withStore(() => this.#options.store.removeShared(ripe)).catch(() => undefined)
   }
 
-  // --- small things ---
-
   /** Calls of the store, one after the other. */
   #withStore<T>(call: () => Promise<T>): Promise<T> {
     const result = this.#storeTail.then(call)
@@ -490,11 +495,5 @@ export class CheckpointCoordinator {
     return this.#options.clock.monotonicMs()
   }
 }
-
-const isTerminal = (kind: CheckpointKind): kind is 'final' | 'stop-drain' | 'stop-suspend' =>
-  kind === 'final' || kind === 'stop-drain' || kind === 'stop-suspend'
-
-const isNew = (path: string, checkpointId: number): boolean =>
-  path.startsWith('checkpoints/') || path.includes(`-c${checkpointId}-`)
 
 const errorText = (error: unknown): string => asMillraceError(error, 'MR_CHECKPOINT_FAILED').message

@@ -104,6 +104,10 @@ export interface EdgeMetadata {
 
 export type CheckpointKind = 'checkpoint' | 'savepoint' | 'stop-drain' | 'stop-suspend' | 'final'
 
+/** The job ends with it. */
+export const isTerminal = (kind: CheckpointKind): kind is 'final' | 'stop-drain' | 'stop-suspend' =>
+  kind === 'final' || kind === 'stop-drain' || kind === 'stop-suspend'
+
 export interface CheckpointMetadata {
   readonly formatVersion: number
   readonly checkpointId: number
@@ -116,6 +120,13 @@ export interface CheckpointMetadata {
   readonly fingerprint: string
   readonly operators: readonly OperatorMetadata[]
   readonly edges: readonly EdgeMetadata[]
+}
+
+/** Bytes of those files that the checkpoint itself has written. */
+export function newBytesOf(files: readonly StoredFile[], checkpointId: number): number {
+  const isNew = ({ path }: StoredFile): boolean =>
+    path.startsWith('checkpoints/') || path.includes(`-c${checkpointId}-`)
+  return files.reduce((sum, file) => sum + (isNew(file) ? file.bytes : 0), 0)
 }
 
 /** Every file that a checkpoint refers to, each once. */
