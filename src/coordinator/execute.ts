@@ -42,7 +42,7 @@ export async function executeBehind(doors: JobDoors, given: JobRequest): Promise
     await open?.close()
   }
   const checkpoints = await JobCheckpoints.open(job, request, doors).catch(async (error: unknown) => {
-    await closePool()
+    await closePool().catch(() => undefined)
     throw error
   })
   const jobId = checkpoints?.jobId ?? doors.randomId()

@@ -113,6 +113,13 @@ export function openFunction(userFunction: unknown, context: OperatorContext): v
   }
 }
 
+/** True where a function is told when it begins, ends or takes part in a checkpoint. */
+export function hasLifeCycle(userFunction: unknown): userFunction is RichFunction {
+  if (typeof userFunction !== 'object' || userFunction === null) return false
+  const { open, close } = userFunction as RichFunction
+  return (open ?? close) !== undefined || hasHooks(userFunction)
+}
+
 function hasHooks(userFunction: unknown): userFunction is RichFunction {
   const { snapshotState, notifyCheckpointComplete, notifyCheckpointAborted } = userFunction as RichFunction
   return (snapshotState ?? notifyCheckpointComplete ?? notifyCheckpointAborted) !== undefined

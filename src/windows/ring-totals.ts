@@ -145,7 +145,7 @@ export class RingTotals<In, Acc, Mid> implements WindowTotals<Acc> {
   /** All slots of the window become suffix totals. */
   #turn(stacks: Stacks<Acc>, slices: readonly number[]): void {
     const newestFirst = slices.map((slice) => this.#slotOf(slice)).reverse()
-    const count = this.#index.keys.length
+    const count = this.#index.bound
     stacks.backs.fill(undefined)
     for (let number = 0; number < count; number++) {
       if (this.#masks[number] !== 0) this.#turnOne(stacks, number, newestFirst)

@@ -29,7 +29,7 @@ import type { Incremental } from '../incremental.ts'
 import { TimeWindow } from '../window.ts'
 import type { PartialAggregate } from './partial-aggregate.ts'
 
-export const partialsMaxDefault = 65_536
+const partialsMaxDefault = 65_536
 /** Fewer partials than these say nothing about whether folding pays. */
 const partialsToJudgeDefault = 4_096
 /** Records that travel by themselves before folding is tried again, for each partial that has been judged. */

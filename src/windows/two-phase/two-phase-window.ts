@@ -1,5 +1,6 @@
 /** Which windows are computed in two phases where their records would travel, and how. */
 import type { Operator } from '../../operators/operator.ts'
+import { hasLifeCycle } from '../../operators/runtime-context.ts'
 import { createWindowOperator, fastPathOf } from '../create-window-operator.ts'
 import type { Incremental } from '../incremental.ts'
 import type { WindowShape } from '../window-assigner.ts'
@@ -13,7 +14,8 @@ import { mergingPartials, type PartialSession } from './partial-aggregate.ts'
 /**
  * Two phases answer as one where windows are of event time with the default trigger, and contents are folded by a
  * function that can merge what it has folded and keeps nothing else. What is late must not be asked for one by one. The
- * accumulators travel, so that their type must be known: of `reduce` they are records, which travel anyway.
+ * accumulators travel, so that their type must be known: of `reduce` they are records, which travel anyway. And a function
+ * with a life cycle is the window operator's own: it sees every record there.
  */
 export function hasTwoPhases<In, Acc, Mid, Out, Key, W extends Window>(
   spec: WindowSpec<In, Acc, Mid, Out, Key, W>,
@@ -21,16 +23,7 @@ export function hasTwoPhases<In, Acc, Mid, Out, Key, W extends Window>(
 ): boolean {
   const { assigner, incremental, lateTag } = spec
   if (fastPathOf(spec) === undefined || !assigner.isEventTime || lateTag !== undefined) return false
-  return accumulatorsTravel && incremental?.merge !== undefined && !isRich(incremental.source)
-}
-
-/** A function with a life cycle is one for each subtask of the window operator: it sees every record there. */
-function isRich(source: unknown): boolean {
-  return (
-    typeof source === 'object' &&
-    source !== null &&
-    ('open' in source || 'close' in source || 'snapshotState' in source)
-  )
+  return accumulatorsTravel && incremental?.merge !== undefined && !hasLifeCycle(incremental.source)
 }
 
 export function createLocalWindowOperator<In, Acc, Mid, Out, Key, W extends Window>(
