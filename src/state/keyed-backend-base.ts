@@ -97,6 +97,7 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
   readonly snapshotChunkBytes: number
   readonly #clock: Clock
   readonly #states: Map<string, RegisteredState> = new Map()
+  #cells: readonly LoadableCell<unknown>[] | undefined
   readonly #parts = new SnapshotParts()
   /** States that are cleaned up a little with every record. */
   readonly #cleanedPerRecord: TimeToLive[] = []
@@ -274,8 +275,9 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
     return this.#restoredState(spec).cell
   }
 
-  protected *cells(): Generator<LoadableCell<unknown>> {
-    for (const state of this.#states.values()) yield state.cell
+  /** Asked for every few records: an array, made anew when a state is added. */
+  protected cells(): readonly LoadableCell<unknown>[] {
+    return (this.#cells ??= Array.from(this.#states.values(), (state) => state.cell))
   }
 
   /** Index of each state in the schema of a file that is begun now. */
@@ -319,6 +321,7 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
   #register(spec: StateSpec, ttlConfig: StateTtlConfig | undefined, isDeclared: boolean): RegisteredState {
     const state: RegisteredState = { spec, cell: this.createCell(spec), isDeclared, ttl: undefined }
     this.#states.set(spec.name, state)
+    this.#cells = undefined
     if (ttlConfig !== undefined) this.#addTtl(state, ttlConfig)
     return state
   }
@@ -348,6 +351,7 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
       old.dropNamespace(namespace)
     }
     restored.cell = cell
+    this.#cells = undefined
     restored.spec = declared
     this.#chain = new SnapshotChain()
   }

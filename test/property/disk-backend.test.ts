@@ -1,5 +1,5 @@
 /**
- * Backends on disk under pressure, against a Map: a memory far too small, the disk at work between any two steps,
+ * Backends on disk under pressure, against a Map: a memory far too small or large enough, the disk at work between any two steps,
  * batches fetched ahead, namespaces dropped, checkpoints, savepoints, and lives that end and go on from a handle.
  */
 import { describe, expect, it } from 'vitest'
@@ -37,9 +37,11 @@ class Life {
   readonly backend: DiskBackend
   readonly counts: ValueState<number>
   readonly windows: AccumulatorState<{ n: number; text: string }>
+  readonly clearShare: number
 
-  constructor(backend: DiskBackend) {
+  constructor(backend: DiskBackend, clearShare: number) {
     this.backend = backend
+    this.clearShare = clearShare
     this.counts = backend.value<number>({ kind: 'value', name: 'counts', type: types.float64() })
     this.windows = backend.accumulators<{ n: number; text: string }>('windows')
   }
@@ -54,7 +56,7 @@ class Life {
       backend.setCurrentNamespace(0)
       const present = this.counts.value()
       if (present !== model.counts.get(key)) expect([key, present]).toEqual([key, model.counts.get(key)])
-      if (random.nextFloat() < 0.15) {
+      if (random.nextFloat() < this.clearShare) {
         this.counts.clear()
         model.counts.delete(key)
       } else {
@@ -118,7 +120,10 @@ function disk(name: string, open: (frontBytesMax: number) => DiskBackend): void 
   it(`${name} agrees with a Map (seed ${seed})`, { timeout: 600_000 }, async () => {
     const random = prng(seed)
     const store = new MemorySnapshotStore()
-    const newLife = (): Life => new Life(open(64 * 1024 * (1 + random.nextBelow(12))))
+    const newLife = (): Life => {
+      const bytesMax = random.nextFloat() < 0.5 ? 64 * 1024 * (1 + random.nextBelow(12)) : 64 * 1024 * 1024
+      return new Life(open(bytesMax), random.nextFloat() < 0.5 ? 0.15 : 0.75)
+    }
     let life = newLife()
     let model = new Model()
     let last: { readonly handle: KeyedStateHandle; readonly model: Model } | undefined

@@ -26,7 +26,7 @@ import { DiskSnapshots } from './disk-snapshots.ts'
 import type { DiskStore } from './disk-store.ts'
 import type { DiskTable } from './disk-table.ts'
 import { FrontMemory } from './front-memory.ts'
-import { Generation } from './generation.ts'
+import { type FrozenPart, Generation } from './generation.ts'
 import { IngestJob } from './ingest-job.ts'
 import { SpillQueue } from './spill-queue.ts'
 import { StoreReads } from './store-reads.ts'
@@ -156,15 +156,28 @@ export class DiskBackend extends KeyedBackendBase {
     await super.close()
   }
 
-  /** All that has changed becomes a generation on its way to the store. */
+  /** All that has changed becomes a generation on its way to the store, and nothing leaves its place in memory. */
+  freezeInPlace(): Generation {
+    return this.#freezeTables((table, generation) => table.freezeInPlace(generation, this.memory))
+  }
+
+  /** The same, and memory is on its way to be free. */
   freezeAll(): Generation {
+    const generation = this.#freezeTables((table, into) =>
+      table.active.count > 0 ? table.freezeAll(into, this.memory) : undefined,
+    )
+    this.#emptyBytes = this.memory.activeBytes
+    return generation
+  }
+
+  #freezeTables(freeze: (table: DiskTable, generation: Generation) => FrozenPart | undefined): Generation {
     const generation = new Generation(this.keyGroupRange, this.#droppedPrefixes)
     this.#droppedPrefixes = []
     for (const table of this.tables()) {
-      if (table.active.count > 0) generation.parts.push(table.freeze(generation, this.memory))
+      const part = freeze(table, generation)
+      if (part !== undefined) generation.parts.push(part)
       generation.counts.set(table, table.count)
     }
-    this.#emptyBytes = this.memory.activeBytes
     this.context.invalidate()
     if (!generation.isEmpty) this.queue.add(new IngestJob(generation, this.store, this.memory))
     return generation
@@ -200,8 +213,8 @@ export class DiskBackend extends KeyedBackendBase {
     return this.pruneOf(name)
   }
 
-  *diskCells(): Generator<DiskCell<unknown>> {
-    for (const cell of this.cells()) yield cell as DiskCell<unknown>
+  diskCells(): readonly DiskCell<unknown>[] {
+    return this.cells() as readonly DiskCell<unknown>[]
   }
 
   *tables(): Generator<DiskTable> {

@@ -22,6 +22,9 @@ export class DiskCell<V> implements LoadableCell<V> {
   readonly tables: Map<Namespace, DiskTable> = new Map()
   readonly #backend: DiskBackend
   readonly #context: DiskBackend['context']
+  readonly #isNumber: boolean
+  /** Any number will do. */
+  readonly #isFloat: boolean
   #seenVersion = -1
   #seenNamespace: Namespace | undefined = undefined
   #table: DiskTable | undefined = undefined
@@ -35,6 +38,8 @@ export class DiskCell<V> implements LoadableCell<V> {
     this.id = id
     this.codec = cellCodec(spec)
     this.layout = valueLayoutOf(cellType(spec))
+    this.#isNumber = this.layout.isNumber
+    this.#isFloat = this.layout.isNumber && this.codec.fixedBytes === 8
     this.#backend = backend
     this.#context = backend.context
   }
@@ -49,17 +54,20 @@ export class DiskCell<V> implements LoadableCell<V> {
     const front = this.#front
     const entry = this.#entry
     if (front === undefined || !front.isLive(entry)) return undefined
-    return (this.layout.isNumber ? front.f64[entry * 2 + 1] : front.valueOf(entry)) as V
+    if (this.#isNumber) return front.f64[entry * 2 + 1] as V
+    front.expose(entry)
+    return (front.isLive(entry) ? front.valueOf(entry) : undefined) as V
   }
 
   set(value: V): void {
-    this.layout.check(value)
+    if (typeof value !== 'number' || !this.#isFloat) this.layout.check(value)
     this.#seek()
     const table = this.#table
     const front = this.#front
     if (table === undefined || front !== table.active) return this.#insert(value)
-    const wasLive = front.isLive(this.#entry)
-    front.replace(this.#entry, value)
+    const wasLive = this.#isNumber
+      ? front.replaceNumber(this.#entry, value as number)
+      : front.replace(this.#entry, value)
     if (wasLive) return
     if (table.count >= 0) table.count++
     table.account(this.#backend.memory)
@@ -71,6 +79,7 @@ export class DiskCell<V> implements LoadableCell<V> {
     if (front === undefined || !front.isLive(this.#entry)) return
     const table = this.#table!
     if (front !== table.active) this.#insert(front.valueOf(this.#entry) as V)
+    else front.mark(this.#entry)
     if (addedBytes === 0) return
     this.#front!.grewBy(addedBytes)
     this.#backend.grew(table)
@@ -81,8 +90,9 @@ export class DiskCell<V> implements LoadableCell<V> {
     const front = this.#front
     if (front === undefined || !front.isLive(this.#entry)) return
     const table = this.#table!
-    if (front === table.active) front.delete(this.#entry)
-    else {
+    if (front === table.active) {
+      if (!front.delete(this.#entry)) return
+    } else {
       this.#entry = table.active.addDeleted(this.#context.key, this.#context.keyGroup())
       this.#front = table.active
     }
@@ -187,12 +197,17 @@ export class DiskCell<V> implements LoadableCell<V> {
     if (this.#isLive(table, key, keyGroup)) this.#delete(table, key, keyGroup)
   }
 
-  /** A table without live entries, all of whose deletions are on disk. */
-  forgetEmpty(table: DiskTable): void {
-    if (table.count !== 0 || table.parts.length > 0 || table.active.count > 0) return
+  /** Gives a table up that `isForgettable`. */
+  forget(table: DiskTable): void {
     if (this.tables.get(table.namespace) !== table) return
     this.tables.delete(table.namespace)
     table.isDropped = true
+    table.account(this.#backend.memory)
+    this.#context.invalidate()
+  }
+
+  compactWritten(table: DiskTable): void {
+    if (!table.compactWritten()) return
     table.account(this.#backend.memory)
     this.#context.invalidate()
   }
@@ -221,14 +236,14 @@ export class DiskCell<V> implements LoadableCell<V> {
     if (entry >= 0) {
       this.#front = table.active
       this.#entry = entry
-    } else if (table.hasBeneath) this.#seekBeneath(table, context.key)
+    } else if (table.hasTiers) this.#seekBeneath(table, context.key)
   }
 
   #seekBeneath(table: DiskTable, key: unknown): void {
     for (const part of table.parts) {
       const entry = part.front.find(key)
       if (entry < 0) continue
-      part.expose(entry)
+      part.front.expose(entry)
       this.#front = part.front
       this.#entry = entry
       return
@@ -270,12 +285,16 @@ export class DiskCell<V> implements LoadableCell<V> {
   /** Where a key of any table stands in memory, after a read from disk if need be. */
   #locate(table: DiskTable, key: unknown, keyGroup: number): [FrontTable | undefined, number] {
     const active = table.active.find(key)
-    if (active >= 0) return [table.active, active]
-    for (const part of table.parts) {
-      const entry = part.front.find(key)
+    if (active >= 0) {
+      // Before anybody looks: what is found expired on the way to disk is deleted.
+      table.active.preserve(active)
+      return [table.active, active]
+    }
+    for (const { front } of table.parts) {
+      const entry = front.find(key)
       if (entry < 0) continue
-      part.expose(entry)
-      return [part.front, entry]
+      front.preserve(entry)
+      return [front, entry]
     }
     const clean = table.clean?.find(key) ?? -1
     if (clean >= 0) return [table.clean, clean]
@@ -287,7 +306,7 @@ export class DiskCell<V> implements LoadableCell<V> {
   #delete(table: DiskTable, key: unknown, keyGroup: number): void {
     const entry = table.active.find(key)
     if (entry < 0) table.active.addDeleted(key, keyGroup)
-    else table.active.delete(entry)
+    else if (!table.active.delete(entry)) return
     this.#removed(table)
   }
 
@@ -295,7 +314,7 @@ export class DiskCell<V> implements LoadableCell<V> {
     if (table.count > 0) table.count--
     if (!table.hasBeneath) {
       if (table.count === 0 && table.namespace !== 0) return this.#forgetUnstored(table)
-      if (table.active.deletedCount > 64 && table.active.deletedCount > table.active.count >>> 1) {
+      if (table.active.isSparse) {
         table.active.compact()
         this.#context.invalidate()
       }

@@ -2,8 +2,8 @@
  * Snapshots of a backend on disk. A checkpoint consists of links to the engine's files: those that the last completed
  * checkpoint has too are only referred to. A savepoint is written out in the format that all backends read.
  */
-import { createReadStream } from 'node:fs'
-import { mkdir, rm } from 'node:fs/promises'
+import { createReadStream, mkdirSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MillraceError } from '../../common/errors.ts'
 import type { KeyedStateHandle, SnapshotOptions } from '../keyed-state-backend.ts'
@@ -37,7 +37,7 @@ export class DiskSnapshots {
     }
     this.#isUnderWay = true
     try {
-      const generation = this.#backend.freezeAll()
+      const generation = this.#backend.freezeInPlace()
       if (options.isSavepoint === true) return await this.#writeSavepoint(sink)
       return await this.#linkCheckpoint(checkpointId, generation, sink)
     } finally {
@@ -60,10 +60,11 @@ export class DiskSnapshots {
     const backend = this.#backend
     const cells = [...backend.diskCells()].map((cell) => ({ id: cell.id, spec: cell.spec, cell }))
     const directory = join(backend.directory, `snapshot-${++this.#count}`)
-    await mkdir(directory)
+    // At once: what is frozen from now on must stand behind the links.
+    mkdirSync(directory)
+    const job = new LinkJob(backend.store, directory)
+    backend.queue.add(job)
     try {
-      const job = new LinkJob(backend.store, directory)
-      backend.queue.add(job)
       const tables = await job.linked
       const files: StoredFile[] = []
       const known = new Map<string, StoredFile>()

@@ -7,6 +7,8 @@
  * 2. `clean` agrees with the store for every key that neither `active` nor a part knows.
  * 3. `isComplete`: every live entry is in memory, so a miss needs no read.
  * 4. `count` is the number of live entries, -1 where a restore left it to be counted.
+ * 5. A barrier freezes in place: `active` stays and remembers what changes from then on, so that state in memory is neither
+ *    moved nor looked up twice. Only a full memory makes `active` a part.
  */
 import type { Namespace } from '../keyed-state-backend.ts'
 import type { DiskCell } from './disk-cell.ts'
@@ -38,32 +40,64 @@ export class DiskTable {
   }
 
   /** True where a key that `active` does not know may be known elsewhere. */
+  get hasTiers(): boolean {
+    return !this.isComplete || this.clean !== undefined || this.parts.length > 0
+  }
+
+  /** True where a deletion has to be remembered: something elsewhere may know the key. */
   get hasBeneath(): boolean {
     return this.isOnDisk || this.clean !== undefined
   }
 
   /** A table above `by` knows the key. */
-  isShadowed(key: unknown, by: FrozenPart): boolean {
+  isShadowed(key: unknown, by: FrontTable): boolean {
+    if (this.active === by) return false
     if (this.active.find(key) >= 0) return true
-    for (const part of this.parts) {
-      if (part === by) return false
-      if (part.front.find(key) >= 0) return true
+    for (const { front } of this.parts) {
+      if (front === by) return false
+      if (front.find(key) >= 0) return true
     }
     return false
   }
 
+  /** What has changed becomes a part; the active table goes on. */
+  freezeInPlace(generation: Generation, memory: FrontMemory): FrozenPart | undefined {
+    if (!this.active.hasChanges()) return undefined
+    const part = new FrozenPart(this, generation, 0, this.active.takeChanges(true))
+    this.isOnDisk = true
+    this.account(memory)
+    return part
+  }
+
   /** The active table becomes a part; another takes its place. */
-  freeze(generation: Generation, memory: FrontMemory): FrozenPart {
-    const part = new FrozenPart(this, generation)
+  freezeAll(generation: Generation, memory: FrontMemory): FrozenPart {
+    const { active } = this
+    const part = new FrozenPart(this, generation, active.bytes, active.takeChanges(false))
     this.isOnDisk = true
     this.parts.unshift(part)
-    // What has changed since the last barrier is a good guess at what will change until the next.
-    const isLarge = part.bytes > memory.limitBytes * expectedShareMax
-    const expected = isLarge ? Math.min(part.front.count >>> 2, expectedEntriesMax) : part.front.count
-    this.active = new FrontTable(this.cell.layout, expected)
+    this.active = new FrontTable(this.cell.layout, Math.min(active.count >>> 2, expectedEntriesMax))
     memory.frozenBytes += part.bytes
     this.account(memory)
     return part
+  }
+
+  /** Forgets deletions that are on disk by now, where they are most of the active table. */
+  compactWritten(): boolean {
+    const { active, clean } = this
+    if (active.readers.length > 0 || this.parts.length > 0 || !active.isSparse) return false
+    // A walk over the store may still see what was deleted since it began.
+    if (active.walks.size > 0 && !this.isComplete) return false
+    active.compact((key) => {
+      const entry = clean?.find(key) ?? -1
+      if (entry >= 0) clean!.delete(entry)
+    })
+    return true
+  }
+
+  /** No live entries, and all deletions are on disk. */
+  get isForgettable(): boolean {
+    if (this.count !== 0 || this.parts.length > 0) return false
+    return this.active.readers.length === 0 && !this.active.hasChanges()
   }
 
   /** Puts another clean table in the place of the present one. */
@@ -85,6 +119,5 @@ export class DiskTable {
   }
 }
 
-/** Tables that took a larger share of the memory than this are begun small. */
-const expectedShareMax = 0.25
+/** A table that takes the place of one that was given up for want of memory is begun small. */
 const expectedEntriesMax = 16_384

@@ -5,15 +5,17 @@
  *
  * Hot: `find` runs for every record.
  * Invariants
- * 1. An entry's number never changes, except by `compact`.
+ * 1. An entry's number never changes, except by `compact`, which tells the walks that are under way.
  * 2. A deleted entry stays, as the knowledge that the key is absent here and in everything beneath.
  * 3. `bytes` counts what is allocated, objects by estimate.
+ * 4. What a part that has frozen the table in place has yet to encode is encoded before it changes (`preserve`).
  */
 import type { ByteWriter } from '../../data/bytes.ts'
 import { hashKey } from '../../data/key-groups.ts'
 import { detached, estimatedBytes } from '../detached-value.ts'
 import { KeyClass } from '../key-class.ts'
 import { ByteKeys } from './byte-keys.ts'
+import type { FrozenPart } from './generation.ts'
 import type { ValueLayout } from './value-layout.ts'
 
 /** Bits of an entry's state. */
@@ -24,10 +26,18 @@ const superseded = 4
 
 const entriesMin = 8
 const indexSlotsMin = 16
-/** Entries that are being touched. Not reentrant. */
+const sparseEntriesMin = 64
+/** Hashes, then entries that are being touched. Not reentrant. */
 let touched = new Int32Array(256)
 /** Slots of the index per entry at the least: what collides costs a look at another row. */
 const indexSlack = 2
+
+/** A walk by entry number. */
+export interface EntryWalk {
+  /** The next entry, and the first that the walk does not see. */
+  next: number
+  count: number
+}
 
 export class FrontTable {
   /** Entries, deleted ones included. */
@@ -46,13 +56,23 @@ export class FrontTable {
   states: Uint8Array
   readonly layout: ValueLayout
   objects: unknown[]
+  /**
+   * Per slot: entry + 1 in the low bits, as many of the key's hash as are left above them; 0: empty. So the row of another
+   * key is hardly ever read on the way.
+   */
   #index: Int32Array
   #mask: number
+  #tagMask: number
   #numberCount = 0
   #byteKeys: ByteKeys | undefined
   #byteKeyBytes = 0
   #objectBytes = 0
   #supersededCount = 0
+  /** A bit per entry: changed since the table was last frozen. Undefined: it never was, all of it is new. */
+  #changes: Int32Array | undefined
+  /** Parts that write entries of this table, as they were when frozen. */
+  readonly readers: FrozenPart[] = []
+  readonly walks: Set<EntryWalk> = new Set()
   /** What touching has read: kept so that nobody can leave the reading out. */
   touched = 0
 
@@ -68,11 +88,17 @@ export class FrontTable {
     this.objects = []
     this.#index = new Int32Array(expectedEntries > entriesMin ? powerOfTwo(capacity * indexSlack) : indexSlotsMin)
     this.#mask = this.#index.length - 1
+    this.#tagMask = tagMaskOf(this.#index.length, capacity)
     this.#countBytes()
   }
 
   get liveCount(): number {
     return this.count - this.deletedCount
+  }
+
+  /** Most of it is deleted entries. */
+  get isSparse(): boolean {
+    return this.deletedCount > sparseEntriesMin && this.deletedCount > this.count >>> 1
   }
 
   /** The entry of a key, live or deleted; -1 where nothing is known of it here. */
@@ -82,11 +108,14 @@ export class FrontTable {
     }
     const index = this.#index
     const mask = this.#mask
-    const f64 = this.f64
-    const stride = this.#stride
-    for (let slot = slotOf(key) & mask; ; slot = (slot + 1) & mask) {
-      const entry = index[slot]! - 1
-      if (entry < 0 || f64[entry * stride] === key) return entry
+    const tagMask = this.#tagMask
+    const hash = slotOf(key)
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const word = index[slot]!
+      if (word === 0) return -1
+      if (((word ^ hash) & tagMask) !== 0) continue
+      const entry = (word & ~tagMask) - 1
+      if (this.f64[entry * this.#stride] === key) return entry
     }
   }
 
@@ -97,22 +126,42 @@ export class FrontTable {
   touch(keys: ArrayLike<unknown>, count: number, missing: unknown[]): number {
     const index = this.#index
     const mask = this.#mask
-    const entries = touched.length < count ? (touched = new Int32Array(count * 2)) : touched
+    const hashes = touched.length < count ? (touched = new Int32Array(count * 2)) : touched
+    let seen = 0
+    let asked = 0
+    let missed = 0
+    // Each loop is short and without surprises, so that the processor has many of its loads under way.
     for (let i = 0; i < count; i++) {
       const key = keys[i]
-      entries[i] = typeof key === 'number' ? index[slotOf(key) & mask]! : -1
+      if (typeof key !== 'number') continue
+      const hash = slotOf(key)
+      seen ^= index[hash & mask]!
+      hashes[asked++] = hash
+      missing[asked - 1] = key
     }
+    let found = 0
+    for (let i = 0; i < asked; i++) {
+      const word = this.#wordOf(hashes[i]!)
+      if (word === 0) missing[missed++] = missing[i]
+      else hashes[found++] = word
+    }
+    const entryMask = ~this.#tagMask
     const f64 = this.f64
     const stride = this.#stride
-    let missed = 0
-    let seen = 0
-    for (let i = 0; i < count; i++) {
-      const entry = entries[i]! - 1
-      if (entry >= 0) seen += f64[entry * stride]!
-      else if (entry === -1) missing[missed++] = keys[i]
-    }
+    for (let i = 0; i < found; i++) seen += f64[((hashes[i]! & entryMask) - 1) * stride]!
     this.touched = seen
     return missed
+  }
+
+  /** The first word of the index with the hash's tag; 0: the key is not here. */
+  #wordOf(hash: number): number {
+    const index = this.#index
+    const mask = this.#mask
+    const tagMask = this.#tagMask
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const word = index[slot]!
+      if (word === 0 || ((word ^ hash) & tagMask) === 0) return word
+    }
   }
 
   /** A table above has taken the entry's key over. */
@@ -183,24 +232,82 @@ export class FrontTable {
     return entry
   }
 
-  /** Replaces the value of an entry, which is live afterwards. */
-  replace(entry: number, value: unknown): void {
+  /** Replaces the value of an entry, which is live afterwards. False: it was not before. */
+  replace(entry: number, value: unknown): boolean {
+    if (this.#changes !== undefined) this.mark(entry)
+    return this.rewrite(entry, value)
+  }
+
+  /** The same where values are numbers. */
+  replaceNumber(entry: number, value: number): boolean {
+    if (this.#changes !== undefined) this.mark(entry)
+    if (!this.isLive(entry)) return this.rewrite(entry, value)
+    this.f64[entry * 2 + 1] = value
+    return true
+  }
+
+  /** The same for what is on its way to disk like this already. */
+  rewrite(entry: number, value: unknown): boolean {
     if (!this.isLive(entry)) {
       this.states[entry]! |= live
       this.deletedCount--
-      return this.#write(entry, value)
+      this.#write(entry, value)
+      return false
     }
     if (this.layout.width === 0) this.objects[entry] = value
     else this.layout.write(this.f64, this.i64, entry * this.#stride + 1, value)
+    return true
   }
 
-  /** Turns a live entry into a deleted one. */
-  delete(entry: number): void {
+  /** Turns a live entry into a deleted one. False: it was deleted. */
+  delete(entry: number): boolean {
+    if (this.#changes !== undefined) this.mark(entry)
+    if (!this.isLive(entry)) return false
+    this.erase(entry)
+    return true
+  }
+
+  /** The same for a live entry that is on its way to disk as deleted. */
+  erase(entry: number): void {
     this.states[entry]! &= ~live
     this.deletedCount++
     if (this.layout.width > 0) return
     this.#charge(-estimatedBytes(this.objects[entry]))
     this.objects[entry] = undefined
+  }
+
+  /** An entry is about to change, or has changed after it was preserved. */
+  mark(entry: number): void {
+    const changes = this.#changes
+    if (changes === undefined) return
+    if (this.readers.length > 0) this.preserve(entry)
+    changes[entry >>> 5]! |= 1 << (entry & 31)
+  }
+
+  /** To be called before an entry changes, or its object is handed out and may. */
+  preserve(entry: number): void {
+    for (let i = 0; i < this.readers.length; i++) this.readers[i]!.encodeEarly(entry)
+  }
+
+  /** To be called before the value of an entry is handed out. */
+  expose(entry: number): void {
+    if (this.layout.width === 0 && this.readers.length > 0) this.preserve(entry)
+  }
+
+  hasChanges(): boolean {
+    const changes = this.#changes
+    if (changes === undefined) return this.count > 0
+    const words = wordsOf(this.count)
+    for (let word = 0; word < words; word++) if (changes[word] !== 0) return true
+    return false
+  }
+
+  /** A bit for each entry that has changed since the last freeze. `goOn`: the table goes on, from now on with no changes. */
+  takeChanges(goOn: boolean): Int32Array {
+    const taken = this.#changes ?? allBits(this.count)
+    this.#changes = goOn ? new Int32Array(wordsOf(this.#capacity)) : undefined
+    this.#countBytes()
+    return taken
   }
 
   /** An object grew in place. */
@@ -225,12 +332,29 @@ export class FrontTable {
     else if (this.isLive(own)) this.delete(own)
   }
 
-  /** Forgets deleted entries. For tables with nothing beneath. */
-  compact(): void {
+  /**
+   * Forgets deleted entries: those that have not changed since the last freeze, all in a table that never was frozen.
+   * Nobody may be reading it. `forget` is told each key.
+   */
+  compact(forget: (key: unknown) => void = () => {}): void {
     const kept = new FrontTable(this.layout, this.liveCount)
-    for (let entry = 0; entry < this.count; entry++) if (this.isLive(entry)) kept.take(this, entry)
+    const changes = this.#changes
+    if (changes !== undefined) kept.#changes = new Int32Array(wordsOf(kept.#capacity))
+    const walks = [...this.walks].map((walk) => ({ walk, next: -1, count: -1 }))
+    for (let entry = 0; entry < this.count; entry++) {
+      for (const moved of walks) moved.next = moved.walk.next === entry ? kept.count : moved.next
+      for (const moved of walks) moved.count = moved.walk.count === entry ? kept.count : moved.count
+      const hasChanged = changes !== undefined && (changes[entry >>> 5]! & (1 << (entry & 31))) !== 0
+      if (this.isLive(entry) || hasChanged) kept.#copy(this, entry, hasChanged)
+      else forget(this.keyOf(entry))
+    }
+    for (const { walk, next, count } of walks) {
+      walk.next = next < 0 ? kept.count : next
+      walk.count = count < 0 ? kept.count : count
+    }
     this.count = kept.count
-    this.deletedCount = 0
+    this.deletedCount = kept.deletedCount
+    this.#changes = kept.#changes
     this.#capacity = kept.#capacity
     this.keyGroups = kept.keyGroups
     this.states = kept.states
@@ -239,6 +363,7 @@ export class FrontTable {
     this.objects = kept.objects
     this.#index = kept.#index
     this.#mask = kept.#mask
+    this.#tagMask = kept.#tagMask
     this.#numberCount = kept.#numberCount
     this.#byteKeys = kept.#byteKeys
     this.#byteKeyBytes = kept.#byteKeyBytes
@@ -249,6 +374,7 @@ export class FrontTable {
   #append(key: unknown, keyGroup: number, state: number): number {
     if (this.count === this.#capacity) this.#grow()
     const entry = this.count++
+    if (this.#changes !== undefined) this.#changes[entry >>> 5]! |= 1 << (entry & 31)
     this.keyGroups[entry] = keyGroup
     if (typeof key === 'number' && key === key) {
       this.states[entry] = state
@@ -266,6 +392,19 @@ export class FrontTable {
     return entry
   }
 
+  #copy(from: FrontTable, entry: number, hasChanged: boolean): void {
+    const state = from.states[entry]! & live
+    const at = this.#append(from.keyOf(entry), from.keyGroups[entry]!, state)
+    if (!hasChanged && this.#changes !== undefined) this.#changes[at >>> 5]! &= ~(1 << (at & 31))
+    if (state === 0) this.deletedCount++
+    const { width } = this.layout
+    if (width === 0) {
+      this.objects[at] = from.objects[entry]
+      if (state !== 0) this.#charge(estimatedBytes(this.objects[at]))
+    }
+    for (let i = 1; i <= width; i++) this.i64[at * this.#stride + i] = from.i64[entry * this.#stride + i]!
+  }
+
   #write(entry: number, value: unknown): void {
     const { width } = this.layout
     if (width > 0) return this.layout.write(this.f64, this.i64, entry * this.#stride + 1, value)
@@ -275,9 +414,10 @@ export class FrontTable {
 
   #place(entry: number, key: number): void {
     const mask = this.#mask
-    let slot = slotOf(key) & mask
+    const hash = slotOf(key)
+    let slot = hash & mask
     while (this.#index[slot] !== 0) slot = (slot + 1) & mask
-    this.#index[slot] = entry + 1
+    this.#index[slot] = (hash & this.#tagMask) | (entry + 1)
   }
 
   #grow(): void {
@@ -287,20 +427,29 @@ export class FrontTable {
     this.i64 = new BigInt64Array(this.f64.buffer)
     this.keyGroups = grown(this.keyGroups, new Uint16Array(capacity))
     this.states = grown(this.states, new Uint8Array(capacity))
+    if (this.#changes !== undefined) this.#changes = grown(this.#changes, new Int32Array(wordsOf(capacity)))
     this.#countBytes()
+    // A table of texts may have far more entries than numbers.
+    if (capacity > ~this.#tagMask) this.#fillIndex(this.#index.length)
   }
 
   #growIndex(): void {
     this.bytes += this.#index.byteLength
-    this.#index = new Int32Array(this.#index.length * 2)
-    this.#mask = this.#index.length - 1
+    this.#fillIndex(this.#index.length * 2)
+  }
+
+  #fillIndex(slots: number): void {
+    this.#index = new Int32Array(slots)
+    this.#mask = slots - 1
+    this.#tagMask = tagMaskOf(slots, this.#capacity)
     for (let entry = 0; entry < this.count; entry++) {
       if ((this.states[entry]! & hasByteKey) === 0) this.#place(entry, this.f64[entry * this.#stride]!)
     }
   }
 
   #countBytes(): void {
-    const columns = this.f64.byteLength + this.keyGroups.byteLength + this.states.byteLength
+    const changes = this.#changes?.byteLength ?? 0
+    const columns = this.f64.byteLength + this.keyGroups.byteLength + this.states.byteLength + changes
     const objects = this.layout.width > 0 ? 0 : this.#capacity * 8
     this.bytes = columns + objects + this.#index.byteLength + this.#byteKeyBytes + this.#objectBytes
   }
@@ -318,11 +467,26 @@ function slotOf(key: number): number {
   return Math.imul(h ^ (h >>> 13), 0xc2b2ae35) ^ (h >>> 15)
 }
 
+/** The bits of a slot that entry + 1 does not need, for as long as neither of the two doubles. */
+function tagMaskOf(slots: number, capacity: number): number {
+  return ~(Math.max(2 * slots, 2 * capacity) - 1)
+}
+
+function wordsOf(entries: number): number {
+  return (entries + 31) >>> 5
+}
+
+function allBits(entries: number): Int32Array {
+  const bits = new Int32Array(wordsOf(entries)).fill(-1)
+  if ((entries & 31) !== 0) bits[entries >>> 5] = (1 << (entries & 31)) - 1
+  return bits
+}
+
 function powerOfTwo(atLeast: number): number {
   return 2 ** Math.ceil(Math.log2(atLeast))
 }
 
-function grown<T extends Float64Array | Uint16Array | Uint8Array>(old: T, fresh: T): T {
+function grown<T extends Float64Array | Int32Array | Uint16Array | Uint8Array>(old: T, fresh: T): T {
   fresh.set(old as never)
   return fresh
 }

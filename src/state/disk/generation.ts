@@ -3,8 +3,8 @@
  * the namespaces that had been dropped. It is encoded in steps of about a millisecond, ingested by the store at once,
  * and then retired: its tables become, or go into, the clean ones.
  *
- * Invariant: what is encoded is each entry's value at the time of the freeze. An object that is about to be handed out,
- * and maybe changed in place, is encoded before (`expose`).
+ * Invariant: what is encoded is each entry's value at the time of the freeze. An entry that is about to change, or an
+ * object that is about to be handed out, is encoded before (`encodeEarly`).
  */
 import { ByteWriter } from '../../data/bytes.ts'
 import type { KeyGroupRange } from '../../data/key-groups.ts'
@@ -14,7 +14,7 @@ import type { FrontTable } from './front-table.ts'
 import { PackedEntriesWriter } from './packed-entries-layout.ts'
 
 const entriesPerStep = 4096
-/** Of those that are written in place: as long. */
+/** Of those that are written in place: as long. Words of bits that are skipped count as well. */
 const plainEntriesPerStep = 32_768
 const bufferBytes = 4 * 1024 * 1024
 
@@ -22,29 +22,43 @@ export class FrozenPart {
   readonly table: DiskTable
   readonly front: FrontTable
   readonly generation: Generation
-  /** Bytes when it was frozen. */
+  /** Memory that the part has taken over from the active table; 0: frozen in place. */
   readonly bytes: number
   /** Older generations may hold keys of the table: deletions have to be written. */
   readonly hasBeneath: boolean
-  /** Entries below this one are encoded. */
-  encoded = 0
-  /** Entries beyond it that are encoded. */
-  early: Set<number> | undefined
+  /** A bit for each entry that is to be encoded. */
+  readonly pending: Int32Array
+  /** Words of it below this one are empty. */
+  wordsDone = 0
 
-  constructor(table: DiskTable, generation: Generation) {
+  constructor(table: DiskTable, generation: Generation, bytes: number, pending: Int32Array) {
     this.table = table
     this.front = table.active
-    this.bytes = table.active.bytes
+    this.bytes = bytes
     this.hasBeneath = table.isOnDisk
+    this.pending = pending
     this.generation = generation
+    this.front.readers.push(this)
   }
 
-  /** To be called before the object of an entry is handed out. */
-  expose(entry: number): void {
-    if (this.front.layout.width > 0 || entry < this.encoded || this.early?.has(entry) === true) return
-    this.early ??= new Set()
-    this.early.add(entry)
+  get isDone(): boolean {
+    return this.wordsDone === this.pending.length
+  }
+
+  /** Encodes the entry now, if it still has to be. */
+  encodeEarly(entry: number): void {
+    const { pending } = this
+    const word = entry >>> 5
+    const bit = 1 << (entry & 31)
+    if (word >= pending.length || (pending[word]! & bit) === 0) return
+    pending[word]! &= ~bit
     this.generation.encodeEntry(this, entry)
+  }
+
+  /** All is encoded, and on disk. */
+  release(): void {
+    const { readers } = this.front
+    readers.splice(readers.indexOf(this), 1)
   }
 }
 
@@ -75,19 +89,21 @@ export class Generation {
 
   *encode(): Generator<void> {
     for (const prefix of this.#droppedPrefixes) this.#encodeDrop(prefix)
-    let steps = 0
     for (const part of this.parts) {
-      const count = part.front.count
-      while (part.encoded < count) {
-        if (this.#isPlain(part)) {
-          this.#encodePlain(part, Math.min(count, part.encoded + plainEntriesPerStep))
-          yield
-          continue
-        }
-        const entry = part.encoded++
-        if (part.early?.has(entry) !== true) this.encodeEntry(part, entry)
-        if (++steps % entriesPerStep === 0) yield
+      while (!part.isDone) {
+        if (this.#isPlain(part)) this.#encodePlain(part, plainEntriesPerStep)
+        else this.#encodeAny(part, entriesPerStep)
+        yield
       }
+    }
+  }
+
+  #encodeAny(part: FrozenPart, entries: number): void {
+    const { pending } = part
+    for (let left = entries; left > 0 && !part.isDone; left--) {
+      const bits = pending[part.wordsDone]!
+      if (bits === 0) part.wordsDone++
+      else part.encodeEarly(part.wordsDone * 32 + 31 - Math.clz32(bits & -bits))
     }
   }
 
@@ -96,13 +112,22 @@ export class Generation {
     return front.layout.isNumber && table.cell.prune() === undefined
   }
 
-  #encodePlain(part: FrozenPart, end: number): void {
-    const { table, front } = part
+  #encodePlain(part: FrozenPart, entries: number): void {
+    const { table, front, pending } = part
     const { f64, keyGroups, stride } = front
     const { prefix } = table
     const keyBytes = int32EntryKeyBytes(prefix)
     const valueBytes = table.cell.codec.fixedBytes
-    for (let entry = part.encoded; entry < end; entry++) {
+    for (let left = entries; left > 0 && !part.isDone; left--) {
+      const word = part.wordsDone
+      const bits = pending[word]!
+      if (bits === 0) {
+        part.wordsDone++
+        continue
+      }
+      const bit = bits & -bits
+      const entry = word * 32 + 31 - Math.clz32(bit)
+      pending[word] = bits ^ bit
       if (!front.hasInt32Key(entry) || !front.isLive(entry)) {
         this.encodeEntry(part, entry)
         continue
@@ -122,7 +147,6 @@ export class Generation {
       if (valueBytes === 8) writer.view.setFloat64(valueAt, value, true)
       else writer.view.setInt32(valueAt, value, true)
     }
-    part.encoded = end
   }
 
   #makeRoom(): void {
@@ -154,13 +178,13 @@ export class Generation {
     if (prune === undefined) return false
     const kept = prune(front.valueOf(entry))
     if (kept !== undefined) {
-      if (kept !== front.valueOf(entry)) front.replace(entry, kept)
+      if (kept !== front.valueOf(entry)) front.rewrite(entry, kept)
       return false
     }
-    front.delete(entry)
+    front.erase(entry)
     const counted = this.counts.get(table)
     if (counted !== undefined && counted > 0) this.counts.set(table, counted - 1)
-    if (table.count > 0 && !table.isDropped && !table.isShadowed(front.keyOf(entry), part)) table.count--
+    if (table.count > 0 && !table.isDropped && !table.isShadowed(front.keyOf(entry), front)) table.count--
     return true
   }
 

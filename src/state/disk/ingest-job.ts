@@ -5,6 +5,7 @@
  * winning; otherwise the frozen one takes the clean one's place, so that two generations of use decide what stays.
  */
 import type { DiskStore } from './disk-store.ts'
+import type { DiskTable } from './disk-table.ts'
 import type { FrontMemory } from './front-memory.ts'
 import type { FrontTable } from './front-table.ts'
 import type { FrozenPart, Generation } from './generation.ts'
@@ -69,14 +70,21 @@ export class IngestJob implements SpillJob {
 
   *#retirePart(part: FrozenPart): Generator<void> {
     const { table, front } = part
+    part.release()
     if (table.isDropped) return
+    if (part.bytes === 0) return this.#retireInPlace(table, front)
     const spareBytes = this.#memory.cleanBytesLeft(part.bytes)
     if (table.clean !== undefined && front.bytes <= spareBytes) yield* mergeInto(table.clean, part)
     else table.keepClean(front.bytes - (table.clean?.bytes ?? 0) <= spareBytes ? front : undefined)
     if (table.isDropped) return
     table.parts = table.parts.filter((other) => other !== part)
     table.account(this.#memory)
-    if (table.count === 0 && table.namespace !== 0) table.cell.forgetEmpty(table)
+    if (table.namespace !== 0 && table.isForgettable) table.cell.forget(table)
+  }
+
+  #retireInPlace(table: DiskTable, front: FrontTable): void {
+    if (table.namespace !== 0 && table.isForgettable) table.cell.forget(table)
+    else if (front === table.active) table.cell.compactWritten(table)
   }
 }
 

@@ -7,8 +7,7 @@ import type { KeyGroupRange } from '../../data/key-groups.ts'
 import type { DiskStore } from './disk-store.ts'
 import type { DiskTable } from './disk-table.ts'
 import { rangeOfNamespace, readEntryKey } from './entry-key-layout.ts'
-import type { FrontTable } from './front-table.ts'
-import type { FrozenPart } from './generation.ts'
+import type { EntryWalk, FrontTable } from './front-table.ts'
 
 export interface TableEntry {
   readonly table: DiskTable
@@ -18,10 +17,8 @@ export interface TableEntry {
 }
 
 /** A tier as it was when the walk began. */
-interface Tier {
+interface Tier extends EntryWalk {
   readonly front: FrontTable
-  readonly count: number
-  readonly part: FrozenPart | undefined
 }
 
 export interface Walked {
@@ -30,20 +27,27 @@ export interface Walked {
 }
 
 export function* walkTable(table: DiskTable, of: Walked): Generator<TableEntry, void> {
-  const tiers: Tier[] = [tierOf(table.active), ...table.parts.map((part) => tierOf(part.front, part))]
+  const tiers: Tier[] = [tierOf(table.active), ...table.parts.map((part) => tierOf(part.front))]
   const readsStore = !table.isComplete
   if (!readsStore && table.clean !== undefined) tiers.push(tierOf(table.clean))
-  for (let i = 0; i < tiers.length; i++) yield* walkTier(table, tiers, i)
-  if (readsStore) yield* walkStore(table, tiers, of)
+  for (const tier of tiers) tier.front.walks.add(tier)
+  try {
+    for (let i = 0; i < tiers.length; i++) yield* walkTier(table, tiers, i)
+    if (readsStore) yield* walkStore(table, tiers, of)
+  } finally {
+    for (const tier of tiers) tier.front.walks.delete(tier)
+  }
 }
 
 function* walkTier(table: DiskTable, tiers: readonly Tier[], at: number): Generator<TableEntry, void> {
-  const { front, count, part } = tiers[at]!
-  for (let entry = 0; entry < count; entry++) {
+  const tier = tiers[at]!
+  const { front } = tier
+  while (tier.next < tier.count) {
+    const entry = tier.next++
     if (!front.isLive(entry)) continue
     const key = front.keyOf(entry)
     if (isKnown(tiers, at, key)) continue
-    part?.expose(entry)
+    front.expose(entry)
     yield { table, key, keyGroup: front.keyGroups[entry]!, value: front.valueOf(entry) }
   }
 }
@@ -77,6 +81,6 @@ function isKnown(tiers: readonly Tier[], before: number, key: unknown): boolean 
   return false
 }
 
-function tierOf(front: FrontTable, part?: FrozenPart): Tier {
-  return { front, count: front.count, part }
+function tierOf(front: FrontTable): Tier {
+  return { front, next: 0, count: front.count }
 }

@@ -41,13 +41,13 @@ export class ManagedBackend extends KeyedBackendBase {
 
   touchKeys(keys: ArrayLike<unknown>, count: number): void {
     let seen = 0
-    for (const cell of this.cells() as Iterable<ManagedCell<unknown>>) seen ^= cell.touchKeys(keys, count)
+    for (const cell of this.cells() as readonly ManagedCell<unknown>[]) seen ^= cell.touchKeys(keys, count)
     this.#touched = seen
   }
 
   touchableBytes(): number {
     let bytes = 0
-    for (const cell of this.cells() as Iterable<ManagedCell<unknown>>) bytes += cell.touchableBytes()
+    for (const cell of this.cells() as readonly ManagedCell<unknown>[]) bytes += cell.touchableBytes()
     return bytes
   }
 
@@ -98,7 +98,7 @@ export class ManagedBackend extends KeyedBackendBase {
     const zeros = this.#zerosToTrack()
     const partitions: FrozenPartition[] = []
     const graves: Graves[] = []
-    for (const cell of this.cells() as Iterable<ManagedCell<unknown>>) {
+    for (const cell of this.cells() as readonly ManagedCell<unknown>[]) {
       for (const tables of cell.namespaceTables.values()) {
         if (tracks) tables.isPersisted = true
         for (const [table, partition] of tables.partitions()) {
@@ -130,7 +130,7 @@ export class ManagedBackend extends KeyedBackendBase {
 
   #zerosToTrack(): Zeros {
     let words = 0
-    for (const cell of this.cells() as Iterable<ManagedCell<unknown>>) {
+    for (const cell of this.cells() as readonly ManagedCell<unknown>[]) {
       for (const tables of cell.namespaceTables.values()) {
         for (const [, partition] of tables.partitions()) words += partition.untrackedWords
       }
@@ -140,7 +140,7 @@ export class ManagedBackend extends KeyedBackendBase {
 
   protected forgetPending(checkpointId: number): void {
     this.#pending = this.#pending.filter((pending) => pending.checkpointId > checkpointId)
-    for (const cell of this.cells() as Iterable<ManagedCell<unknown>>) {
+    for (const cell of this.cells() as readonly ManagedCell<unknown>[]) {
       for (const tables of cell.namespaceTables.values()) {
         for (const [, partition] of tables.partitions()) {
           if (partition.written.length === 0) continue

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { types } from '../../../../src/data/types.ts'
 import { DiskBackend } from '../../../../src/state/disk/disk-backend.ts'
+import type { ValueState } from '../../../../src/state/keyed-state-backend.ts'
 import { makeWorkingDirectory } from '../../../../src/state/disk/working-directory.ts'
 import { LeveldbStore } from '../../../../src/state/leveldb/leveldb-store.ts'
 import { loadBinding } from '../../../../src/state/rocksdb/binding.ts'
@@ -13,6 +14,14 @@ import { MemorySnapshotStore } from '../../../support/memory-snapshot-store.ts'
 class FullStore extends LeveldbStore {
   override async ingest(): Promise<void> {
     throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+  }
+}
+
+/** Keys `from` … `to` - 1 have one more. */
+function fill(backend: DiskBackend, state: ValueState<number>, from: number, to: number): void {
+  for (let key = from; key < to; key++) {
+    backend.setCurrentKey(key)
+    state.update((state.value() ?? 0) + 1)
   }
 }
 
@@ -76,6 +85,86 @@ describe('a backend on disk', () => {
     await backend.queue.idle()
     expect(held).toBe(0)
     await backend.close()
+  })
+
+  it('walks over every key once, though the table forgets deletions meanwhile', async () => {
+    const backend = new DiskBackend('leveldb', (path) => new LeveldbStore(path, {}), options())
+    const state = backend.value<number>({ kind: 'value', name: 'v', type: types.int32() })
+    fill(backend, state, 0, 1000)
+    const seen: unknown[] = []
+    backend.forEachKey('v', (key) => {
+      seen.push(key)
+      backend.setCurrentKey(key)
+      state.clear()
+    })
+    expect(seen).toEqual(Array.from({ length: 1000 }, (_, key) => key))
+    expect(backend.entryCount()).toBe(0)
+    await backend.close()
+  })
+
+  it('forgets deletions once they are on disk, and answers as before', async () => {
+    const store = new MemorySnapshotStore()
+    const backend = new DiskBackend('leveldb', (path) => new LeveldbStore(path, {}), options())
+    const state = backend.value<number>({ kind: 'value', name: 'v', type: types.int32() })
+    let bytesMax = 0
+    for (let round = 0; round < 20; round++) {
+      const first = round * 500
+      fill(backend, state, first, first + 500)
+      const kept = await backend.snapshot(2 * round + 1, store)
+      backend.notifyCheckpointComplete(2 * round + 1)
+      expect(kept.files.length).toBeGreaterThan(0)
+      for (let key = first; key < first + 499; key++) {
+        backend.setCurrentKey(key)
+        state.clear()
+      }
+      await backend.snapshot(2 * round + 2, store)
+      backend.notifyCheckpointComplete(2 * round + 2)
+      await backend.queue.idle()
+      bytesMax = Math.max(bytesMax, backend.memory.usedBytes)
+    }
+    expect(bytesMax).toBeLessThan(100_000)
+    expect(backend.entryCount()).toBe(20)
+    const found: unknown[] = []
+    backend.forEachKey('v', (key) => found.push(key))
+    expect(found).toEqual(Array.from({ length: 20 }, (_, round) => round * 500 + 499))
+    backend.setCurrentKey(3)
+    expect(state.value()).toBe(undefined)
+    await backend.close()
+  })
+
+  it('leaves state in its place at a barrier, and writes what has changed since the one before', async () => {
+    const store = new MemorySnapshotStore()
+    const backend = new DiskBackend('leveldb', (path) => new LeveldbStore(path, {}), options())
+    const state = backend.value<number>({ kind: 'value', name: 'v', type: types.int32() })
+    const list = backend.list<number>({ kind: 'list', name: 'l', type: types.int32() })
+    fill(backend, state, 0, 10_000)
+    await backend.snapshot(1, store)
+    backend.notifyCheckpointComplete(1)
+    await backend.queue.idle()
+    const [table] = backend.tables()
+    const bytes = backend.memory.usedBytes
+    fill(backend, state, 0, 100)
+    backend.setCurrentKey(1)
+    list.add(1)
+    const generation = backend.freezeInPlace()
+    // Changed again before it is written: the generation keeps what was.
+    fill(backend, state, 50, 200)
+    backend.setCurrentKey(1)
+    list.add(2)
+    await backend.queue.idle()
+    expect(generation.buffers().reduce((sum, each) => sum + each.length, 0)).toBeLessThan(101 * 40)
+    expect(table!.clean).toBe(undefined)
+    expect(table!.active.count).toBe(10_000)
+    expect(backend.memory.usedBytes).toBeLessThan(bytes * 1.1)
+    expect([...list.get()]).toEqual([1, 2])
+    const handle = await backend.snapshot(2, store)
+    await backend.close()
+    const other = new DiskBackend('leveldb', (path) => new LeveldbStore(path, {}), options())
+    await other.restore([handle], store)
+    other.setCurrentKey(1)
+    expect([...other.list<number>({ kind: 'list', name: 'l', type: types.int32() }).get()]).toEqual([1, 2])
+    expect(other.entryCount()).toBe(10_001)
+    await other.close()
   })
 
   it('of another engine cannot read its checkpoint, but its savepoint', async () => {
