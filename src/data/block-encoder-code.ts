@@ -66,7 +66,7 @@ function writeBody(context: Context): string {
   const lines = [
     'const i = this.count',
     'if (i >= this.stride) return 0',
-    'if (t !== -Infinity && !this.hasTimes) return 3',
+    'if (t !== -Infinity && this.hasTimes !== true) return 3',
     'const f64 = this.f64, i64 = this.i64, i32 = this.i32, u8 = this.u8',
   ]
   if (textSlots > 0) {
@@ -81,7 +81,7 @@ function writeBody(context: Context): string {
     ...(heapSlots > 0 ? ['heap.position + this.generic.definitionBytes'] : []),
   ]
   if (needs.length > 0) lines.push(`if (${needs.join(' + ')} > this.varLimit) return 0`)
-  lines.push('if (this.hasTimes) f64[this.times + i] = t')
+  lines.push('if (this.hasTimes === true) f64[this.times + i] = t')
   if (textSlots > 0) lines.push('this.textUnits = u')
   if (heapSlots > 0) lines.push('this.heapEnd = heap.position')
   lines.push('this.count = i + 1', 'return 1')

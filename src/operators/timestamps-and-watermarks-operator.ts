@@ -24,7 +24,7 @@ import { type SplitGenerator, SplitWatermarks } from './split-watermarks.ts'
 import { userFunctionError } from './user-function-error.ts'
 
 export const autoWatermarkIntervalMsDefault = 200
-export const recordsPerEmissionMax = 16_384
+export const recordsPerEmissionMax = 65_536
 
 export interface TimestampsAndWatermarksOptions {
   /** False (batch mode): timestamps are assigned, the end of input is the only watermark. */

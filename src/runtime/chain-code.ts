@@ -63,6 +63,57 @@ return i`,
     ) as (batch: BatchReader, from: number, to: number) => number
   }
 
+  /** True where the head is keyed and its state is touched ahead now: `stagedLoop` is for its batches. */
+  stagesHead(): boolean {
+    return this.#headStage()?.isOn === true
+  }
+
+  /**
+   * `loop` for a keyed head (input 0) whose state is larger than the caches: the keys of the next rows are read first and
+   * their places touched in one go. Rows lie in the batch anyway, so none has to wait as an object.
+   */
+  stagedLoop(): (batch: BatchReader, from: number, to: number) => number {
+    const scope = new CodeScope()
+    const head = this.#nodes[0]!
+    const selector = head.body.kind === 'operator' ? head.body.keySelectors?.[0] : undefined
+    const stage = this.#headStage()!
+    const key = `${scope.bind('key0', selector)}(v)`
+    const operator = this.#parts.operators.get(head.id)!
+    const call = `${scope.bind('state', stage.state)}.setCurrentKey(keys[j++]); ${scope.bind('op', operator)}.processElement(v)`
+    scope.bind(
+      'keys',
+      Array.from({ length: stageRecords }, () => 0),
+    )
+    return this.#bindings(scope).make(
+      'processStagedRows',
+      `let i = from
+try {
+  while (i < to) {
+    const end = Math.min(i + ${stageRecords}, to)
+    for (let row = i, j = 0; row < end; row++, j++) {
+      const v = batch.read(row)
+      ${this.#guarded(`keys[j] = ${key}`, head, 'v')}
+    }
+    state.touchKeys(keys, end - i)
+    let j = 0
+    while (i < end) {
+      const v = batch.read(i)
+      record.timestampMs = batch.timestampMs(i)
+      i++
+      ${this.#guarded(call, head, 'v')}${canBeFull(operator) ? 'touched[0] = 1' : ''}
+      ${this.#breakWhereFull(scope, 'return i')}
+    }
+  }
+} catch (error) { throw fail(error, nodes[0]) }
+return i`,
+      ['batch', 'from', 'to'],
+    ) as (batch: BatchReader, from: number, to: number) => number
+  }
+
+  #headStage(): KeyedStage | undefined {
+    return this.stages.get(this.#nodes[0]!.id)
+  }
+
   /** What an operator's `collect` does: everything downstream of `node` within the chain. */
   collector(node: StreamNode, sideOutputId: string | undefined): Collect {
     const scope = new CodeScope()
@@ -313,9 +364,9 @@ ${deliver}${around.after(name, value, time)}`
     return tests
   }
 
-  #breakWhereFull(scope: CodeScope): string {
+  #breakWhereFull(scope: CodeScope, stop = 'break'): string {
     const test = [...this.#fullTests(scope), this.#heldTest(scope)].join(' || ')
-    return `if (touched[0] !== 0) { touched[0] = 0; if (${test}) break }`
+    return `if (touched[0] !== 0) { touched[0] = 0; if (${test}) ${stop} }`
   }
 }
 

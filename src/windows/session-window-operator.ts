@@ -243,6 +243,18 @@ export class SessionWindowOperator<In, Acc, Mid, Out, Key> extends BaseOperator<
   }
 
   #onTimer(timeMs: number): void {
+    if (this.#moreKeys[0]! > 0) return this.#onTimerAmongMany(timeMs)
+    this.#backend.setCurrentNamespace(0)
+    const session = this.#sessions.get()
+    if (session === undefined) return
+    const lastMs = session.endMs - 1
+    const cleanUpMs = lastMs + this.#latenessMs
+    if (lastMs === timeMs) this.#fire(session, this.#latenessMs > 0)
+    if (cleanUpMs <= timeMs) this.#sessions.clear()
+    else this.#register(lastMs > timeMs ? lastMs : cleanUpMs)
+  }
+
+  #onTimerAmongMany(timeMs: number): void {
     let nextDueMs = maxWatermark
     const open = this.#openSessions()
     const kept = open.filter((session) => {

@@ -10,18 +10,19 @@ import { userFunctionError } from '../../operators/user-function-error.ts'
 import type { WindowShape } from '../window-assigner.ts'
 import { LocalWindowOperator, type LocalWindowOptions } from './local-window-operator.ts'
 import type { PartialSession } from './partial-aggregate.ts'
+import { NumberList } from './number-list.ts'
 import { Stretches } from './stretches.ts'
 
 /** Between two sweeps over all keys there is this part of a gap in event time. */
-const sweepsPerGap = 8
+const sweepsPerGap = 4
 
 export class LocalSessionOperator<In, Acc> extends LocalWindowOperator<In, Acc> {
   readonly #gapMs: number | ((value: In) => number)
   #stretches = new Stretches<Acc>()
   /** Numbers of keys with a stretch that the next watermark must not pass. */
-  #fresh: number[] = []
+  #fresh = new NumberList()
   /** What is leaving, and the next of it. */
-  #due: number[] = []
+  #due = new NumberList()
   #at = 0
   /** No watermark below needs a sweep. */
   #nextSweepMs = Number.NEGATIVE_INFINITY
@@ -76,21 +77,18 @@ export class LocalSessionOperator<In, Acc> extends LocalWindowOperator<In, Acc> 
   }
 
   protected release(timestampMs: number): void {
-    const due = this.#fresh
-    this.#fresh = []
+    const due = this.#toLeave()
     if (timestampMs >= this.#nextSweepMs) {
       const nextMs = timestampMs + this.#sweepEveryMs
       this.#stretches.sweep(timestampMs, nextMs, due)
       this.#nextSweepMs = timestampMs === Number.POSITIVE_INFINITY ? Number.NEGATIVE_INFINITY : nextMs
     }
     this.fillingCount = this.#stretches.count
-    this.#due = this.#at === this.#due.length ? due : [...this.#due.slice(this.#at), ...due]
-    this.#at = 0
   }
 
   protected emitNext(): boolean {
-    if (this.#at === this.#due.length) return false
-    const number = this.#due[this.#at++]!
+    if (this.#at === this.#due.count) return false
+    const number = this.#due.numbers[this.#at++]!
     if (this.#stretches.waits(number)) this.#emit(number)
     return true
   }
@@ -101,6 +99,22 @@ export class LocalSessionOperator<In, Acc> extends LocalWindowOperator<In, Acc> 
     this.emitAll()
     this.#stretches = new Stretches()
     this.fillingCount = 0
+  }
+
+  /** What has not left yet, and behind it what is fresh. */
+  #toLeave(): NumberList {
+    const due = this.#due
+    const fresh = this.#fresh
+    if (this.#at < due.count) {
+      for (let i = 0; i < fresh.count; i++) due.push(fresh.numbers[i]!)
+      fresh.clear()
+      return due
+    }
+    due.clear()
+    this.#at = 0
+    this.#due = fresh
+    this.#fresh = due
+    return fresh
   }
 
   /** Records that do not simply extend their key's stretch. */

@@ -4,6 +4,7 @@
  * may go on waiting.
  */
 import { KeyIndex } from '../key-index.ts'
+import type { NumberList } from './number-list.ts'
 
 const roomMin = 64
 const wordsPerKey = 4
@@ -79,7 +80,7 @@ export class Stretches<Acc> {
   }
 
   /** Adds to `due` what waits and is not sure to be covered beyond `timeMs`; forgets keys whose session is over by `reachedMs`. */
-  sweep(reachedMs: number, timeMs: number, due: number[]): void {
+  sweep(reachedMs: number, timeMs: number, due: NumberList): void {
     const { index, bounds, accumulators } = this
     const { keys, bound } = index
     for (let number = 0; number < bound; number++) {
