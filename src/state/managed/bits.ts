@@ -17,3 +17,28 @@ export function moveBit(bits: Int32Array, from: number, to: number): void {
   if (hasBit(bits, from)) bits[to >>> 5]! |= bit
   else bits[to >>> 5]! &= ~bit
 }
+
+/** A set of entries that an unconfirmed checkpoint has written. */
+export interface WrittenEntries {
+  readonly checkpointId: number
+  bits: Int32Array
+}
+
+/**
+ * Many arrays of zeros cut from one: the memory of a large one is mapped, and costs nothing before it is touched. A
+ * barrier waits for that.
+ */
+export class Zeros {
+  readonly #words: Int32Array
+  #used = 0
+
+  constructor(words: number) {
+    this.#words = new Int32Array(words)
+  }
+
+  take(words: number): Int32Array {
+    const start = this.#used
+    this.#used += words
+    return this.#words.subarray(start, this.#used)
+  }
+}

@@ -8,8 +8,10 @@ import { mix32 } from '../../data/key-groups.ts'
 import { KeyClass } from '../key-class.ts'
 import { printType } from '../state-spec.ts'
 import { keyAt } from './key-words.ts'
+import { Mode } from './partition.ts'
 import type { DataType } from '../../data/types.ts'
 import type { RecordField, RecordLayout } from './record-layout.ts'
+import { blockShift } from './stamps.ts'
 
 /** Generated code is kept short: all of a read-modify-write is to fit into what V8 inlines into the user's function. */
 const marked = 'if (p.mode !== 0) this.mark(p, e)'
@@ -17,7 +19,7 @@ const marked = 'if (p.mode !== 0) this.mark(p, e)'
 type Constructor = new (...args: never[]) => object
 
 /**
- * A subclass of `Base` with `get`, `set`, `value`, `update`, `seek`, `readAt`, `writeAt` and `check` for the type; one
+ * A subclass of `Base` with `get`, `set`, `value`, `update`, `seek`, `mark`, `readAt`, `writeAt` and `check` for the type; one
  * for each state, so that V8 compiles it for the keys and values of that state alone.
  */
 export function specialisedCell<C extends Constructor>(Base: C, type: DataType, layout: RecordLayout): C {
@@ -120,6 +122,13 @@ function cellSource(layout: RecordLayout): string {
     }
     return seen
   }
+  mark(p, e) {
+    if (p.mode !== ${Mode.Stamped}) { this.markOther(p, e); return }
+    const { i32, stamp } = p
+    const at = (Math.imul(e, ${stride}) + 1) | 0
+    i32[at] = stamp | (i32[at] & 1)
+    p.blocks[e >>> ${blockShift}] = stamp
+  }
   ${insertOf(layout)}
   ${layout.isRow && !isObject ? columnsOf(layout) : ''}
   cursorOver(partitions) { return new Cursor(this, partitions) }
@@ -210,7 +219,9 @@ function insertOf(layout: RecordLayout): string {
     const hash = this.missedHash
     const context = this.context
     const range = context.keyGroupRange
-    const keyGroup = (hash >>> 0) % context.maxParallelism
+    const keyGroups = context.maxParallelism
+    // The remainder of numbers that are not known to be small is a floating-point one, and slow.
+    const keyGroup = (keyGroups & (keyGroups - 1)) === 0 ? hash & (keyGroups - 1) : (hash >>> 0) % keyGroups
     if (p === undefined || e >= p.places - 1) { this.insertAnyhow(value); return }
     if (p.liveCount >= p.liveMax || p.liveCount >= this.partitionEntriesMax) { this.insertAnyhow(value); return }
     if (keyGroup < range.first || keyGroup > range.last) { this.insertAnyhow(value); return }
@@ -220,24 +231,12 @@ function insertOf(layout: RecordLayout): string {
     ${isObject ? 'const kept = this.kept(value)' : checkOf(layout, 'value')}
     const base = Math.imul(e, ${layout.strideWords})
     p.i32[base] = context.key | 0
-    p.i32[base + 1] = 1
+    p.i32[base + 1] = p.stamp
     p.liveCount++
     this.current.entryCount++
     if (p.mode !== 0) {
-      const word = e >>> 5
-      const bit = 1 << (e & 31)
-      p.dirty[word] |= bit
-      // The place's bit in persisted is 0 already, and in written it does no harm: each would be a line of memory to wait
-      // for. Within a snapshot all are cleared, which keeps this function too long to be inlined, see above.
-      if (p.mode === 2) {
-        p.persisted[word] &= ~bit
-        p.frozen[word] &= ~bit
-        const { written } = p
-        for (let i = 0; i < written.length; i++) {
-          const { bits } = written[i]
-          bits[word] &= ~bit
-        }
-      }
+      p.blocks[e >>> ${blockShift}] = p.stamp
+      if (p.frozen !== undefined) p.frozen[e >>> 5] &= ~(1 << (e & 31))
     }
     ${isObject ? 'p.objects[e] = kept' : writeOf(layout)}
     this.missedIn = undefined

@@ -13,6 +13,7 @@ import type { StateAccount } from '../state-budget.ts'
 import { hashAt, isPreparedAt, isTextAt, prepared, preparedArenaBytes, storePrepared } from './key-words.ts'
 import { type HashAt, int32HashAt, Partition } from './partition.ts'
 import type { RecordLayout } from './record-layout.ts'
+import type { Stamps } from './stamps.ts'
 
 /** Splitting beyond this many leading bits means that the hashes are equal, not that there are too many keys. */
 const depthMax = 16
@@ -25,6 +26,7 @@ const arenaBytesMax = 8 * 1024 * 1024
 export interface TableOptions {
   readonly layout: RecordLayout
   readonly account: StateAccount
+  readonly stamps: Stamps
   /** A partition with more entries is split. */
   readonly partitionEntriesMax: number
   /** Told of the two partitions that take the place of one. */
@@ -170,10 +172,11 @@ export class ClassTable {
   }
 
   #newPartition(entries: number): Partition {
-    const { layout, account } = this.#options
+    const { layout, account, stamps } = this.#options
+    const stamp = this.keyClass === Class.Int32 ? stamps.now : 0
     const arenaBytes = this.hasArena ? entries * arenaBytesPerEntry : undefined
     try {
-      return new Partition(layout, this.#depth, entries, arenaBytes, account)
+      return new Partition(layout, this.#depth, entries, arenaBytes, account, stamp)
     } catch (error) {
       for (const each of this.directory) each.release()
       throw error
@@ -228,6 +231,7 @@ export class ClassTable {
       Math.ceil(from.liveCount * 0.55),
       arenaBytes,
       account,
+      from.stamp,
       from.multiplier,
     )
     half.trackLike(from)

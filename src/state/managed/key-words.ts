@@ -2,7 +2,7 @@
  * Keys as words: what the records of each class of keys hold, and their hashes, which are `hashKey` of the key (so that
  * the key group follows from them). Not reentrant: `prepared` is one cell for the whole thread.
  *
- *   Int32    value, 1                       Float64, Int64   low word, high word
+ *   Int32    value, stamp (stamps.ts)       Float64, Int64   low word, high word
  *   Text     hash, offset in the arena + 1  Other            the same
  *   arena    ┌ length u32: units << 1 | isWide ┬ units, one byte each or two ┐   Other: bytes << 1, canonical generic codec
  *
@@ -82,6 +82,7 @@ export function prepare(keyClass: KeyClass, key: unknown): void {
 /** Whether the record of an entry holds the prepared key, whose hash is the record's. */
 export function isPreparedAt(keyClass: KeyClass, partition: Partition, base: number): boolean {
   const { i32 } = partition
+  if (keyClass === KeyClass.Int32) return i32[base] === prepared.low
   if (keyClass < KeyClass.Text) return i32[base] === prepared.low && i32[base + 1] === prepared.high
   if (i32[base] !== prepared.hash) return false
   const arena = partition.arena!
@@ -114,7 +115,7 @@ function areBytesAt(arena: NativeBuffer, offset: number): boolean {
   return true
 }
 
-/** Writes the prepared key into the record of a new entry. */
+/** Writes the prepared key into the record of a new entry; stamps are another's business. */
 export function storePrepared(keyClass: KeyClass, partition: Partition, base: number): void {
   if (keyClass < KeyClass.Text) {
     partition.i32[base] = prepared.low

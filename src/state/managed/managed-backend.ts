@@ -10,16 +10,20 @@ import type { SingleValue } from '../primitives/timed-cell.ts'
 import type { BlockReader } from '../snapshot-layout.ts'
 import type { ValueCodec } from '../../data/value-codec.ts'
 import type { StateSpec } from '../state-spec.ts'
+import { Zeros } from './bits.ts'
 import { createManagedCell, ManagedCell } from './managed-cell.ts'
 import { type Drop, type FrozenPartition, type Graves, ManagedSnapshot } from './managed-snapshot.ts'
 import type { NamespaceTables } from './namespace-tables.ts'
-import { Mode, type Partition, Zeros } from './partition.ts'
+import { Mode, type Partition } from './partition.ts'
+import { never, Stamps } from './stamps.ts'
 
 /** Growing and splitting a partition of this many entries takes a few milliseconds. */
 const partitionEntriesMaxDefault = 262_144
 
 interface PendingChanges {
   readonly checkpointId: number
+  /** The stamp of what it has written. */
+  readonly stamp: number
   readonly graves: readonly Graves[]
   readonly drops: readonly Drop[]
 }
@@ -27,6 +31,9 @@ interface PendingChanges {
 export class ManagedBackend extends KeyedBackendBase {
   readonly kind = 'managed'
   readonly partitionEntriesMax: number
+  readonly stamps: Stamps = new Stamps()
+  /** What is stamped up to here is in the last completed checkpoint. */
+  #confirmedStamp = never
   #drops: Drop[] = []
   /** What touching has read: kept so that nobody can leave the reading out. */
   #touched = 0
@@ -96,6 +103,7 @@ export class ManagedBackend extends KeyedBackendBase {
 
   protected freeze(checkpointId: number, isFull: boolean, tracks: boolean): FrozenState {
     const zeros = this.#zerosToTrack()
+    const period = tracks ? this.#endPeriod(isFull) : undefined
     const partitions: FrozenPartition[] = []
     const graves: Graves[] = []
     for (const cell of this.cells() as readonly ManagedCell<unknown>[]) {
@@ -103,8 +111,11 @@ export class ManagedBackend extends KeyedBackendBase {
         if (tracks) tables.isPersisted = true
         for (const [table, partition] of tables.partitions()) {
           const isDirty = partition.track(!isFull || !tracks, zeros)
-          if (freezePartition(partition, isDirty, checkpointId, isFull, tracks))
-            partitions.push({ cell, table, partition })
+          const isFrozen =
+            period !== undefined && partition.stamp !== 0
+              ? freezeByStamps(partition, period)
+              : freezePartition(partition, isDirty, checkpointId, isFull, tracks)
+          if (isFrozen) partitions.push({ cell, table, partition })
         }
         if (tracks) for (const table of tables.tables) if (table !== undefined) takeGraves(cell, table, graves)
       }
@@ -120,12 +131,16 @@ export class ManagedBackend extends KeyedBackendBase {
       prune: (name) => (isFull ? this.pruneOf(name) : undefined),
       onClose: () => (this.#snapshot = undefined),
     })
-    if (tracks) {
-      this.#pending = [...this.#pending, { checkpointId, graves, drops: this.#drops }]
+    if (period !== undefined) {
+      this.#pending = [...this.#pending, { checkpointId, stamp: period.written, graves, drops: this.#drops }]
       this.#drops = []
     }
     this.#snapshot = snapshot
     return snapshot
+  }
+
+  #endPeriod(isFull: boolean): Period {
+    return { after: isFull ? never : this.#confirmedStamp, written: this.stamps.end(), next: this.stamps.now }
   }
 
   #zerosToTrack(): Zeros {
@@ -139,6 +154,9 @@ export class ManagedBackend extends KeyedBackendBase {
   }
 
   protected forgetPending(checkpointId: number): void {
+    for (const pending of this.#pending) {
+      if (pending.checkpointId <= checkpointId) this.#confirmedStamp = Math.max(this.#confirmedStamp, pending.stamp | 1)
+    }
     this.#pending = this.#pending.filter((pending) => pending.checkpointId > checkpointId)
     for (const cell of this.cells() as readonly ManagedCell<unknown>[]) {
       for (const tables of cell.namespaceTables.values()) {
@@ -149,6 +167,27 @@ export class ManagedBackend extends KeyedBackendBase {
       }
     }
   }
+}
+
+/** What a snapshot that tracks means to stamps. */
+interface Period {
+  /** It writes what is stamped after this. */
+  readonly after: number
+  /** The stamp of what it has written. */
+  readonly written: number
+  /** Of changes from now on. */
+  readonly next: number
+}
+
+/** The same as `freezePartition` where stamps say what is to be written. */
+function freezeByStamps(partition: Partition, { after, written, next }: Period): boolean {
+  const isNeeded = partition.liveCount > 0 && partition.hasChangedAfter(after)
+  partition.stamp = next
+  if (!isNeeded) return false
+  partition.frozenAfter = after
+  partition.frozenBefore = written
+  partition.mode = Mode.Frozen
+  return true
 }
 
 /**

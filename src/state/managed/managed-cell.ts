@@ -67,6 +67,7 @@ export abstract class ManagedCell<V> implements LoadableCell<V>, ValueState<V> {
     this.#tableOptions = {
       layout,
       account: backend.account,
+      stamps: backend.stamps,
       partitionEntriesMax: backend.partitionEntriesMax,
       onSplit: (from, left, right) => backend.replaced(from, left, right),
     }
@@ -86,6 +87,8 @@ export abstract class ManagedCell<V> implements LoadableCell<V>, ValueState<V> {
   abstract writeAt(partition: Partition, entry: number, value: V): void
   /** Throws MR_DATA_TYPE_MISMATCH. */
   abstract check(value: V): void
+  /** Notes that an entry of a tracked partition changes. */
+  abstract mark(partition: Partition, entry: number): void
 
   touch(addedBytes: number): void {
     if (this.seenVersion !== this.context.version) this.seek()
@@ -231,20 +234,17 @@ export abstract class ManagedCell<V> implements LoadableCell<V>, ValueState<V> {
     return this.namespaceTables.get(this.context.namespace)?.int32?.recordBytes() ?? 0
   }
 
-  /** Notes that an entry changes. */
-  mark(partition: Partition, entry: number): void {
+  /** What `mark` does but in the one case that its code has in itself. */
+  markOther(partition: Partition, entry: number): void {
     if (partition.mode === Mode.Frozen) this.preserve(partition, entry)
-    partition.dirty![entry >>> 5]! |= 1 << (entry & 31)
+    partition.noteChange(entry)
   }
 
   /** Gives an entry to the snapshot under way if that still has to write it. */
   preserve(partition: Partition, entry: number): void {
-    const { frozen } = partition
-    const bit = 1 << (entry & 31)
-    if (frozen === undefined || (frozen[entry >>> 5]! & bit) === 0) return
+    if (!partition.isFrozenAt(entry)) return
     this.#backend.preserve(partition, entry)
-    frozen[entry >>> 5]! &= ~bit
-    if (partition.persisted !== undefined) partition.persisted[entry >>> 5]! |= bit
+    partition.thawAt(entry)
   }
 
   /** Looks up a key that is no int32, or 0. */

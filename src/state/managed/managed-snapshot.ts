@@ -1,10 +1,10 @@
 /**
- * A snapshot of the managed backend under way: the entries whose bit is set in their partition's `frozen`. They are
- * encoded in the background, many at once; one that is about to change before its turn is put aside at that moment
+ * A snapshot of the managed backend under way: the entries that are frozen by their partition's bits or their stamps. They
+ * are encoded in the background, many at once; one that is about to change before its turn is put aside at that moment
  * (`preserve`): a copy of its record where the record is all of it, else it is encoded.
  *
  * Invariants
- * 1. An entry's bit in `frozen` is cleared when it is encoded or put aside, and nothing else clears it.
+ * 1. An entry is thawed when it is encoded or put aside, and by nothing else.
  * 2. Between two chunks `#out` ends with a whole block.
  */
 import { cellCodec } from '../cell-codec.ts'
@@ -18,9 +18,10 @@ import { keyGroupOf } from '../../data/key-groups.ts'
 import type { ClassTable } from './class-table.ts'
 import { hashAt, keyAt, writeArenaKey } from './key-words.ts'
 import type { ManagedCell } from './managed-cell.ts'
-import type { Partition } from './partition.ts'
+import { Mode, type Partition } from './partition.ts'
 import { RecordBlocks } from './record-blocks.ts'
 import { recordWriterFor } from './record-writer.ts'
+import { blockShift } from './stamps.ts'
 import { canGather, WordBlocks } from './word-blocks.ts'
 
 /** A partition whose frozen entries are to be written, and whose they are. */
@@ -115,7 +116,7 @@ export class ManagedSnapshot implements FrozenState {
   replace(from: Partition, left: Partition, right: Partition): void {
     const owner = this.#owners.get(from)
     if (owner === undefined) return
-    from.frozen = undefined
+    from.thaw(false)
     for (const partition of [left, right]) {
       const each = { ...owner, partition }
       this.#owners.set(partition, each)
@@ -157,38 +158,39 @@ export class ManagedSnapshot implements FrozenState {
   *#upserts(owner: FrozenPartition): Generator<Uint8Array> {
     const { partition } = owner
     let { generation } = partition
-    for (let word = 0; partition.frozen !== undefined && word < partition.frozen.length;) {
-      word = this.#isAllRecord(owner) ? this.#gather(owner, word) : this.#collect(owner, word)
+    for (let at = 0; partition.mode === Mode.Frozen && at < frozenLength(partition);) {
+      at = this.#isAllRecord(owner) ? this.#gather(owner, at) : this.#collect(owner, at)
       if (this.#out.position < this.#chunkBytes) continue
       yield this.#chunk()
       if (generation === partition.generation) continue
       // The partition has grown meanwhile: all entries, and the bits of those not written yet, are elsewhere.
       generation = partition.generation
-      word = 0
+      at = 0
     }
     // Changes need not look any more.
     partition.thaw(true)
   }
 
-  /** Writes the next block of entries that are all record; answers the word of bits to go on with. */
-  #gather(owner: FrozenPartition, word: number): number {
+  /** Writes the next block of entries that are all record; answers the word of bits, or the block of places, to go on with. */
+  #gather(owner: FrozenPartition, at: number): number {
     const { cell, partition } = owner
-    const { frozen, persisted } = partition
-    return this.#words.write(this.#orderedHead(owner), cell.layout, partition, frozen!, persisted!, word)
+    const head = this.#orderedHead(owner)
+    if (partition.frozen === undefined) return this.#words.writeStamped(head, cell.layout, partition, at)
+    const persisted = partition.persisted ?? new Int32Array(partition.frozen.length)
+    return this.#words.write(head, cell.layout, partition, partition.frozen, persisted, at)
   }
 
   /** The same for any entries. */
   #collect(owner: FrozenPartition, from: number): number {
-    const { frozen, persisted } = owner.partition
-    let word = from
-    for (; word < frozen!.length && !this.#records.isFull; word++) {
-      const bits = frozen![word]!
-      if (bits === 0) continue
-      frozen![word] = 0
-      persisted![word]! |= this.#collectWord(owner, word, bits)
+    const { partition } = owner
+    const length = frozenLength(partition)
+    let at = from
+    for (; at < length && !this.#records.isFull; at++) {
+      if (partition.frozen === undefined) this.#collectBlock(owner, at)
+      else this.#collectWord(owner, at)
     }
     if (this.#records.count > 0) this.#writeBlock(owner)
-    return word
+    return at
   }
 
   /** The blocks written so far, without a copy: at least a chunk. */
@@ -198,29 +200,49 @@ export class ManagedSnapshot implements FrozenState {
     return new Uint8Array(buffer.buffer, buffer.byteOffset, position)
   }
 
-  /** Takes the entries of one word of bits; answers the bits that are entries. */
-  #collectWord({ cell, partition }: FrozenPartition, word: number, from: number): number {
-    const records = this.#records
-    const { i32, places } = partition
-    const stride = cell.layout.strideWords
-    const prune = this.#prune(cell.spec.name)
-    const isRecord = cell.layout.fields !== undefined && prune === undefined
+  /** Takes the entries of one word of bits. */
+  #collectWord(owner: FrozenPartition, word: number): void {
+    const { partition } = owner
+    const frozen = partition.frozen!
+    const first = word * 32
     let live = 0
-    for (let bits = from; bits !== 0; bits &= bits - 1) {
+    for (let bits = frozen[word]!; bits !== 0; bits &= bits - 1) {
       const bit = bits & -bits
-      const entry = word * 32 + 31 - Math.clz32(bit)
-      const base = entry * stride
-      if (entry >= places || (i32[base] === 0 && i32[base + 1] === 0)) continue
+      const entry = first + 31 - Math.clz32(bit)
+      if (entry >= partition.places || partition.isEmptyAt(entry)) continue
       live |= bit
-      if (!isRecord) {
-        const value = cell.readAt(partition, entry)
-        const kept = prune === undefined ? value : prune(value)
-        if (kept === undefined) continue
-        records.objects.push(kept)
-      }
-      records.add(entry)
+      this.#collectEntry(owner, entry)
     }
-    return live
+    frozen[word] = 0
+    if (partition.persisted !== undefined) partition.persisted[word]! |= live
+  }
+
+  /** Takes the entries of one block of places whose stamps are the snapshot's. */
+  #collectBlock(owner: FrozenPartition, block: number): void {
+    const { partition } = owner
+    const { i32, places, frozenAfter, frozenBefore } = partition
+    if (partition.blocks![block]! <= frozenAfter) return
+    const stride = owner.cell.layout.strideWords
+    const end = Math.min((block + 1) << blockShift, places)
+    for (let entry = block << blockShift; entry < end; entry++) {
+      const at = entry * stride + 1
+      const stamp = i32[at]!
+      if (stamp <= frozenAfter || stamp >= frozenBefore) continue
+      i32[at] = frozenBefore | 1
+      this.#collectEntry(owner, entry)
+    }
+  }
+
+  #collectEntry({ cell, partition }: FrozenPartition, entry: number): void {
+    const records = this.#records
+    const prune = this.#prune(cell.spec.name)
+    if (cell.layout.fields === undefined || prune !== undefined) {
+      const value = cell.readAt(partition, entry)
+      const kept = prune === undefined ? value : prune(value)
+      if (kept === undefined) return
+      records.objects.push(kept)
+    }
+    records.add(entry)
   }
 
   #writeBlock(owner: FrozenPartition): void {
@@ -296,6 +318,11 @@ export class ManagedSnapshot implements FrozenState {
     const state = this.#states.get(cell.spec.name)!
     return { op, state, keyClass: table.keyClass, namespace: table.namespace }
   }
+}
+
+/** Words of bits, or blocks of places. */
+function frozenLength({ frozen, blocks }: Partition): number {
+  return (frozen ?? blocks!).length
 }
 
 function isFull(builder: BlockBuilder): boolean {

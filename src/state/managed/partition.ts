@@ -13,9 +13,10 @@
  * Invariants
  * 1. A place is empty if and only if both words of its key are zero. An entry is a place in use; entries move when
  *    another is removed, and when the partition grows or is split.
- * 2. `dirty`: changed since the last snapshot; `persisted`: in an earlier snapshot; `written`: what unconfirmed
- *    checkpoints have written; `frozen`: the snapshot under way still has to write it. Bits of empty places mean nothing,
- *    but in `persisted`, where they are 0. They are undefined while nobody needs them, and `mode` says so at once.
+ * 2. Keys that are int32 are tracked by stamps in their records (stamps.ts), all others by bits. `dirty`: changed since the
+ *    last snapshot; `persisted`: in an earlier snapshot; `written`: what unconfirmed checkpoints have written; `frozen`:
+ *    the snapshot under way still has to write it (with stamps: only for those that do not track). Bits of empty places
+ *    mean nothing, but in `persisted`, where they are 0. They are undefined while nobody needs them, and `mode` says so.
  * 3. A frozen entry is handed to the snapshot before it changes or moves within the partition.
  * 4. What the partition allocates is charged before.
  */
@@ -24,12 +25,13 @@ import { mix32 } from '../../data/key-groups.ts'
 import { nextMultiplier, takeMultiplier } from './multipliers.ts'
 import type { NativeBuffer } from '../../memory/memory-views.ts'
 import type { StateAccount } from '../state-budget.ts'
-import { copyBit, copyWords, hasBit, moveBit } from './bits.ts'
+import { copyBit, copyWords, hasBit, moveBit, type WrittenEntries, type Zeros } from './bits.ts'
 import { copyInt32s, copyMovedBits, copyMovedObjects, newPlaces } from './copy-int32s.ts'
 import { keyArenaBytes } from './key-words.ts'
 import { capacityFor, filled, loadMax, newArena, nextCapacity, none, recordBytes } from './partition-size.ts'
 import { giveRecordBuffer, takeRecordBuffer } from './record-buffers.ts'
 import type { RecordLayout } from './record-layout.ts'
+import { blocksOf, blockShift, never } from './stamps.ts'
 
 /** What a change has to do besides changing. */
 export const Mode = {
@@ -39,6 +41,8 @@ export const Mode = {
   Tracked: 1,
   /** A snapshot is under way: hand the entry to it first. */
   Frozen: 2,
+  /** Stamp it. */
+  Stamped: 3,
 } as const
 export type Mode = (typeof Mode)[keyof typeof Mode]
 
@@ -51,31 +55,6 @@ const tailPlaces = 64
 const arenaBytesMin = 256
 /** The partition, its table and their arrays as objects on the heap (measured: 860 with a small table's records). */
 const objectsBytes = 720
-
-/** A set of entries that an unconfirmed checkpoint has written. */
-export interface WrittenEntries {
-  readonly checkpointId: number
-  bits: Int32Array
-}
-
-/**
- * Many arrays of zeros cut from one: the memory of a large one is mapped, and costs nothing before it is touched. A
- * barrier waits for that.
- */
-export class Zeros {
-  readonly #words: Int32Array
-  #used = 0
-
-  constructor(words: number) {
-    this.#words = new Int32Array(words)
-  }
-
-  take(words: number): Int32Array {
-    const start = this.#used
-    this.#used += words
-    return this.#words.subarray(start, this.#used)
-  }
-}
 
 /** The hash of a record's key, by the first word of the record. */
 export type HashAt = (partition: Partition, base: number) => number
@@ -102,6 +81,13 @@ export class Partition {
   /** With fewer entries there is room for one more. */
   liveMax = 0
   mode: Mode = Mode.Untracked
+  /** What changes are stamped with; 0: tracked by bits. */
+  stamp: number
+  /** Stamps of blocks of places; undefined while untracked. */
+  blocks: Int32Array | undefined = undefined
+  /** The snapshot under way that tracks writes what is stamped after the one and before the other, its own stamp. */
+  frozenAfter: number = never
+  frozenBefore: number = never
   dirty: Int32Array | undefined = undefined
   frozen: Int32Array | undefined = undefined
   persisted: Int32Array | undefined = undefined
@@ -128,11 +114,13 @@ export class Partition {
     entries: number,
     arenaBytes: number | undefined,
     account: StateAccount,
+    stamp: number,
     multiplier: number = nextMultiplier(),
   ) {
     this.layout = layout
     this.depth = depth
     this.multiplier = multiplier
+    this.stamp = stamp
     this.#account = account
     const arena = arenaBytes === undefined ? 0 : Math.max(arenaBytes, arenaBytesMin)
     this.#charge(arena + objectsBytes)
@@ -175,14 +163,47 @@ export class Partition {
     return place === this.places - 1 ? -1 : place
   }
 
-  /** The place is in use from now on; its bits are as for a new entry. */
+  /** The place is in use from now on; its bits, or its stamp, are as for a new entry. */
   claim(place: number): void {
     this.liveCount++
+    if (this.stamp !== 0) this.i32[place * this.layout.strideWords + 1] = this.stamp
     if (this.mode === Mode.Untracked) return
     const word = place >>> 5
     const bit = 1 << (place & 31)
-    this.dirty![word]! |= bit
+    if (this.stamp !== 0) this.blocks![place >>> blockShift] = this.stamp
+    else this.dirty![word]! |= bit
     if (this.frozen !== undefined) this.frozen[word]! &= ~bit
+  }
+
+  /** Notes that an entry changes; of one that is tracked, and handed to a snapshot under way before. */
+  noteChange(entry: number): void {
+    if (this.stamp === 0) {
+      this.dirty![entry >>> 5]! |= 1 << (entry & 31)
+      return
+    }
+    const at = entry * this.layout.strideWords + 1
+    this.i32[at] = this.stamp | (this.i32[at]! & 1)
+    this.blocks![entry >>> blockShift] = this.stamp
+  }
+
+  /** Whether the snapshot under way still has to write an entry. */
+  isFrozenAt(entry: number): boolean {
+    if (this.mode !== Mode.Frozen) return false
+    if (this.frozen !== undefined) return hasBit(this.frozen, entry)
+    const stamp = this.i32[entry * this.layout.strideWords + 1]!
+    return stamp > this.frozenAfter && stamp < this.frozenBefore
+  }
+
+  /** The snapshot under way has got a frozen entry. */
+  thawAt(entry: number): void {
+    const word = entry >>> 5
+    const bit = 1 << (entry & 31)
+    if (this.frozen === undefined) {
+      this.i32[entry * this.layout.strideWords + 1] = this.frozenBefore | 1
+      return
+    }
+    this.frozen[word]! &= ~bit
+    if (this.persisted !== undefined) this.persisted[word]! |= bit
   }
 
   /**
@@ -194,7 +215,7 @@ export class Partition {
     let hole = entry
     for (let next = entry + 1; !this.isEmptyAt(next); next++) {
       if (this.homeOf(hashAt(this, next * stride)) > hole) continue
-      if (this.mode === Mode.Frozen && hasBit(this.frozen!, next)) beforeMove(next)
+      if (this.isFrozenAt(next)) beforeMove(next)
       this.#move(next, hole)
       hole = next
     }
@@ -203,12 +224,14 @@ export class Partition {
     this.liveCount--
     if (this.mode === Mode.Untracked) return
     const bit = ~(1 << (hole & 31))
+    if (this.frozen !== undefined) this.frozen[hole >>> 5]! &= bit
+    if (this.stamp !== 0) return
     this.dirty![hole >>> 5]! &= bit
     this.persisted![hole >>> 5]! &= bit
-    if (this.frozen !== undefined) this.frozen[hole >>> 5]! &= bit
   }
 
   isPersisted(entry: number): boolean {
+    if (this.stamp !== 0) return (this.i32[entry * this.layout.strideWords + 1]! & 1) !== 0
     return this.persisted !== undefined && hasBit(this.persisted, entry)
   }
 
@@ -258,27 +281,23 @@ export class Partition {
     if (from.arena !== undefined && from.arena !== this.arena) this.#copyKey(from, source * stride, place * stride)
     if (this.objects !== undefined) this.objects[place] = from.objects![source]
     this.liveCount++
-    if (from.mode === Mode.Untracked) return true
-    copyBit(from.dirty!, source, this.dirty!, place)
-    copyBit(from.persisted!, source, this.persisted!, place)
     if (from.frozen !== undefined) copyBit(from.frozen, source, this.frozen!, place)
+    if (from.dirty === undefined) return true
+    copyBit(from.dirty, source, this.dirty!, place)
+    copyBit(from.persisted!, source, this.persisted!, place)
     for (let i = 0; i < from.written.length; i++) copyBit(from.written[i]!.bits, source, this.written[i]!.bits, place)
     return true
   }
 
   /** Copies the entries of a partition of int32 keys, tracking included, see `copyInt32s`; false where the tail is full. */
   takeInt32s(from: Partition, mask: number, bits: number): boolean {
-    const moved = from.mode === Mode.Untracked && from.objects === undefined ? undefined : newPlaces(from)
+    const moved = from.frozen === undefined && from.objects === undefined ? undefined : newPlaces(from)
     const count = copyInt32s(from, this, mask, bits, moved)
     if (count < 0) return false
     this.liveCount = count
     if (moved === undefined) return true
     if (from.objects !== undefined) copyMovedObjects(from.objects, this.objects!, moved)
-    if (from.mode === Mode.Untracked) return true
-    copyMovedBits(from.dirty!, this.dirty!, moved)
-    copyMovedBits(from.persisted!, this.persisted!, moved)
     if (from.frozen !== undefined) copyMovedBits(from.frozen, this.frozen!, moved)
-    for (let i = 0; i < from.written.length; i++) copyMovedBits(from.written[i]!.bits, this.written[i]!.bits, moved)
     return true
   }
 
@@ -300,6 +319,10 @@ export class Partition {
 
   /** Tracks changes from now on; where `isAllNew`, what is there is taken for changed. Answers whether anything is. */
   track(isAllNew: boolean, zeros: Zeros): boolean {
+    if (this.stamp !== 0) {
+      if (this.blocks === undefined) this.#stampAll()
+      return false
+    }
     if (this.dirty !== undefined) return this.hasChanges()
     const words = (this.places + 31) >>> 5
     this.dirty = zeros.take(words)
@@ -316,18 +339,39 @@ export class Partition {
     return false
   }
 
+  /** Of partitions with stamps: whether anything may be stamped after this. */
+  hasChangedAfter(stamp: number): boolean {
+    const blocks = this.blocks!
+    for (let i = 0; i < blocks.length; i++) if (blocks[i]! > stamp) return true
+    return false
+  }
+
+  /** Of partitions with stamps. */
+  #stampAll(): void {
+    this.blocks = new Int32Array(blocksOf(this.places)).fill(this.stamp)
+    if (this.mode === Mode.Untracked) this.mode = Mode.Stamped
+  }
+
   /** Words of zeros that `track` takes. */
   get untrackedWords(): number {
-    return this.dirty === undefined ? 3 * ((this.places + 31) >>> 5) : 0
+    return this.stamp === 0 && this.dirty === undefined ? 3 * ((this.places + 31) >>> 5) : 0
   }
 
   /** Tracks what another partition tracks; its entries are copied afterwards. */
   trackLike(from: Partition): void {
+    this.stamp = from.stamp
     if (from.mode === Mode.Untracked) return
-    this.dirty = this.#noBits()
-    this.persisted = this.#noBits()
     this.mode = from.mode
     this.frozen = from.frozen === undefined ? undefined : this.#noBits()
+    if (this.stamp !== 0) {
+      // Which entries come to lie in which blocks is not known yet.
+      this.#stampAll()
+      this.frozenAfter = from.frozenAfter
+      this.frozenBefore = from.frozenBefore
+      return
+    }
+    this.dirty = this.#noBits()
+    this.persisted = this.#noBits()
     this.written = from.written.map(({ checkpointId }) => ({ checkpointId, bits: this.#noBits() }))
   }
 
@@ -353,10 +397,13 @@ export class Partition {
 
   /** The snapshot is done with this partition; `isWritten` where all of it has been written. */
   thaw(isWritten: boolean): void {
-    if (this.frozen === undefined) return
-    if (isWritten) this.#zeroed = this.frozen
+    if (this.mode !== Mode.Frozen) return
+    if (this.stamp !== 0) this.mode = Mode.Stamped
+    else {
+      if (isWritten) this.#zeroed = this.frozen
+      this.mode = Mode.Tracked
+    }
     this.frozen = undefined
-    if (this.mode === Mode.Frozen) this.mode = this.dirty === undefined ? Mode.Untracked : Mode.Tracked
   }
 
   /** Gives the memory back; only a snapshot under way may still read the content. */
@@ -429,9 +476,15 @@ export class Partition {
     copyWords(this.i32, from * stride, this.i32, to * stride, stride)
     if (this.objects !== undefined) this.objects[to] = this.objects[from]
     if (this.mode === Mode.Untracked) return
+    if (this.frozen !== undefined) this.frozen[to >>> 5]! &= ~(1 << (to & 31))
+    if (this.stamp !== 0) {
+      const blocks = this.blocks!
+      const stamp = blocks[from >>> blockShift]!
+      if (stamp > blocks[to >>> blockShift]!) blocks[to >>> blockShift] = stamp
+      return
+    }
     moveBit(this.dirty!, from, to)
     moveBit(this.persisted!, from, to)
-    if (this.frozen !== undefined) this.frozen[to >>> 5]! &= ~(1 << (to & 31))
     for (const { bits } of this.written) moveBit(bits, from, to)
   }
 

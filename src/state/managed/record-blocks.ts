@@ -10,10 +10,11 @@ import { KeyClass } from '../key-class.ts'
 import { type BlockHead, BlockWriter } from '../snapshot-layout.ts'
 import { hashAt, type Records, writeArenaKey } from './key-words.ts'
 import type { RecordWriter } from './record-writer.ts'
+import { blockShift } from './stamps.ts'
 
-/** A block is closed with the first word of bits that brings it to this many entries. */
+/** A block is closed with the first word of bits, or block of places, that brings it to this many entries. */
 export const blockEntries = 4096
-const arrayLength = blockEntries + 32
+const arrayLength = blockEntries + (1 << blockShift)
 
 /** How the values of a block are written. */
 export type Values =

@@ -3,7 +3,7 @@
  *
  *   ┌ key: 2 words ┬ 32-bit fields: a word each ┬ 0 or 1 word of padding ┬ 64-bit fields: 2 words each ┐
  *
- *   key   Int32: value, 0 · Float64, Int64: low, high word · Text, Other: hash, offset of the bytes in the arena
+ *   key   Int32: value, stamp · Float64, Int64: low, high word · Text, Other: hash, offset of the bytes in the arena
  *   32    int32 · bool (0 or 1)                64   float64 · timestamp · int64
  *
  * With 64-bit fields a record is a whole number of 8 bytes. Values of types that are not listed (text, lists, rows with

@@ -8,11 +8,12 @@ import { KeyClass } from '../key-class.ts'
 import { type BlockHead, BlockWriter } from '../snapshot-layout.ts'
 import { hashDoubleWords } from './key-words.ts'
 import type { RecordLayout } from './record-layout.ts'
+import { blockShift } from './stamps.ts'
 
 /** Gathered entries stay in the first-level cache: two bytes of group, a key and a value each. */
 const blockEntries = 2048
-/** A word of bits is taken whole, and where a place turns out empty the next entry takes its turn. */
-const arrayLength = blockEntries + 33
+/** A word of bits, or a block of places, is taken whole; where a place turns out empty the next entry takes its turn. */
+const arrayLength = blockEntries + (1 << blockShift) + 1
 
 /** What `gather` writes to, and where it stopped. */
 const gathered = {
@@ -48,8 +49,21 @@ type Gather = (
   out: typeof gathered,
 ) => void
 
+/** Records with stamps: those stamped after the one and before the other, which they are stamped with then. */
+interface StampedRecords {
+  readonly i32: Int32Array
+  readonly places: number
+  readonly blocks: Int32Array | undefined
+  readonly frozenAfter: number
+  readonly frozenBefore: number
+}
+
+/** The same by the stamps of entries and of blocks of places, from a block on. */
+type GatherStamped = (records: StampedRecords, block: number, maxParallelism: number, out: typeof gathered) => void
+
 interface Code {
   readonly gather: Gather
+  readonly gatherStamped: GatherStamped
   /** Bytes of a value. */
   readonly valueSize: number
 }
@@ -78,6 +92,18 @@ export class WordBlocks {
     const code = codeFor(layout, head.keyClass)
     makeRoom(code.valueSize * arrayLength)
     code.gather(i32, places, frozen, persisted, word, this.#maxParallelism, gathered)
+    return this.#writeGathered(head, code.valueSize)
+  }
+
+  /** The same where stamps tell what is to be written; answers the block of places to go on with. */
+  writeStamped(head: BlockHead, layout: RecordLayout, records: StampedRecords, block: number): number {
+    const code = codeFor(layout, head.keyClass)
+    makeRoom(code.valueSize * arrayLength)
+    code.gatherStamped(records, block, this.#maxParallelism, gathered)
+    return this.#writeGathered(head, code.valueSize)
+  }
+
+  #writeGathered(head: BlockHead, valueSize: number): number {
     const { count } = gathered
     if (count === 0) return gathered.word
     const block = this.#block
@@ -85,7 +111,7 @@ export class WordBlocks {
     block.out.buffer.set(groupBytes.subarray(0, 2 * count), groupsAt)
     block.out.raw(keyBytes.subarray(0, count * (head.keyClass === KeyClass.Int32 ? 4 : 8)))
     block.endKeys()
-    block.out.raw(valueBytes.subarray(0, count * code.valueSize))
+    block.out.raw(valueBytes.subarray(0, count * valueSize))
     block.end()
     return gathered.word
   }
@@ -147,7 +173,47 @@ function compile(layout: RecordLayout, keyClass: KeyClass): Code {
   out.count = count
 }`
   const build = new Function('mix32', 'hashInt64Words', 'hashDoubleWords', source)
-  return { valueSize, gather: build(mix32, hashInt64Words, hashDoubleWords) as Gather }
+  const gather = build(mix32, hashInt64Words, hashDoubleWords) as Gather
+  return { valueSize, gather, gatherStamped: compileStamped(layout, copies) }
+}
+
+/** Which places of a block are to be written is random, so they are found without branches, which would be guessed wrong. */
+function compileStamped(layout: RecordLayout, copies: readonly string[]): GatherStamped {
+  const source = `const chosen = new Int32Array(${(1 << blockShift) + 1})
+const gatherBlock = (i32, base0, end, after, before, mask, maxParallelism, from, groups, keys, words, view) => {
+  let found = 0
+  for (let base = base0; base < end; base += ${layout.strideWords}) {
+    const stamp = i32[base + 1]
+    chosen[found] = base
+    found += ((after - stamp) & (stamp - before)) >>> 31
+  }
+  let count = from
+  for (let i = 0; i < found; i++, count++) {
+    const base = chosen[i]
+    i32[base + 1] = before | 1
+    const low = i32[base]
+    const hash = mix32(low)
+    groups[count] = mask === -1 ? (hash >>> 0) % maxParallelism : hash & mask
+    keys[count] = low
+    ${copies.join('\n    ')}
+  }
+  return count
+}
+return ({ i32, places, blocks, frozenAfter, frozenBefore }, first, maxParallelism, out) => {
+  const mask = (maxParallelism & (maxParallelism - 1)) === 0 ? maxParallelism - 1 : -1
+  const { groups, keys, words, view } = out
+  let count = 0
+  let block = first
+  for (; block < blocks.length && count < ${blockEntries}; block++) {
+    if (blocks[block] <= frozenAfter) continue
+    const base = Math.imul(block, ${layout.strideWords << blockShift})
+    const end = Math.min(base + ${layout.strideWords << blockShift}, Math.imul(places, ${layout.strideWords}))
+    count = gatherBlock(i32, base, end, frozenAfter, frozenBefore, mask, maxParallelism, count, groups, keys, words, view)
+  }
+  out.word = block
+  out.count = count
+}`
+  return (new Function('mix32', source) as (mix: typeof mix32) => GatherStamped)(mix32)
 }
 
 /** Statements that copy the value of the record at `base` to entry `count` of the block, as its codec writes it. */
