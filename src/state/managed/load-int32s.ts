@@ -7,7 +7,8 @@ import { mix32 } from '../../data/key-groups.ts'
 import type { KeyGroupRange } from '../keyed-state-backend.ts'
 import type { BlockReader } from '../snapshot-layout.ts'
 import type { ClassTable } from './class-table.ts'
-import { Mode, type Partition } from './partition.ts'
+import type { Partition } from './partition.ts'
+import { Mode } from './tracking.ts'
 import type { RecordReader } from './record-reader.ts'
 
 const readAhead = 256

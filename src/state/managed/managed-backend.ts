@@ -14,7 +14,8 @@ import { Zeros } from './bits.ts'
 import { createManagedCell, ManagedCell } from './managed-cell.ts'
 import { type Drop, type FrozenPartition, type Graves, ManagedSnapshot } from './managed-snapshot.ts'
 import type { NamespaceTables } from './namespace-tables.ts'
-import { Mode, type Partition } from './partition.ts'
+import type { Partition } from './partition.ts'
+import { Mode } from './tracking.ts'
 import { never, Stamps } from './stamps.ts'
 
 /** Growing and splitting a partition of this many entries takes a few milliseconds. */
