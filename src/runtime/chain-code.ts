@@ -65,7 +65,7 @@ return i`,
 
   /** True where the head is keyed and its state is touched ahead now: `stagedLoop` is for its batches. */
   stagesHead(): boolean {
-    return this.#headStage()?.isOn === true
+    return this.stages.get(this.#nodes[0]!.id)?.isOn === true
   }
 
   /**
@@ -76,10 +76,9 @@ return i`,
     const scope = new CodeScope()
     const head = this.#nodes[0]!
     const selector = head.body.kind === 'operator' ? head.body.keySelectors?.[0] : undefined
-    const stage = this.#headStage()!
     const key = `${scope.bind('key0', selector)}(v)`
     const operator = this.#parts.operators.get(head.id)!
-    const call = `${scope.bind('state', stage.state)}.setCurrentKey(keys[j++]); ${scope.bind('op', operator)}.processElement(v)`
+    const call = `${scope.bind('state', this.#parts.keyedStates.get(head.id))}.setCurrentKey(keys[j++]); ${scope.bind('op', operator)}.processElement(v)`
     scope.bind(
       'keys',
       Array.from({ length: stageRecords }, () => 0),
@@ -108,10 +107,6 @@ try {
 return i`,
       ['batch', 'from', 'to'],
     ) as (batch: BatchReader, from: number, to: number) => number
-  }
-
-  #headStage(): KeyedStage | undefined {
-    return this.stages.get(this.#nodes[0]!.id)
   }
 
   /** What an operator's `collect` does: everything downstream of `node` within the chain. */

@@ -29,11 +29,11 @@ export class KeyedStage {
   readonly timestamps: Float64Array = new Float64Array(stageRecords)
   /** Set by the chain's code: processes one record under one key. */
   process: (value: unknown, key: unknown) => void = () => {}
-  readonly state: KeyedStateBackend
+  readonly #state: KeyedStateBackend
   readonly #record: RecordCell
 
   constructor(state: KeyedStateBackend, record: RecordCell) {
-    this.state = state
+    this.#state = state
     this.#record = record
   }
 
@@ -43,7 +43,7 @@ export class KeyedStage {
     if (count === 0) return
     this.count = 0
     this.values = noValues.slice()
-    this.state.touchKeys!(keys, count)
+    this.#state.touchKeys!(keys, count)
     const record = this.#record
     const savedMs = record.timestampMs
     for (let i = 0; i < count; i++) {
@@ -55,6 +55,6 @@ export class KeyedStage {
 
   /** Between batches: decides whether the next one is staged. */
   adapt(): void {
-    this.isOn = this.state.touchableBytes!() >= stagedStateBytesMin
+    this.isOn = this.#state.touchableBytes!() >= stagedStateBytesMin
   }
 }
