@@ -47,6 +47,11 @@ class PackedReader {
     return take(valueBytes, &entry->value);
   }
   bool corrupt() const { return corrupt_; }
+  // Where the next entry begins.
+  const uint8_t* data() const { return at_; }
+  size_t bytesLeft() const { return static_cast<size_t>(end_ - at_); }
+  // Reads from an entry on that begins `offset` bytes further.
+  PackedReader at(size_t offset) const { return PackedReader(at_ + offset, bytesLeft() - offset); }
 
  private:
   bool read(uint32_t* value) {

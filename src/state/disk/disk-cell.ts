@@ -31,6 +31,8 @@ export class DiskCell<V> implements LoadableCell<V> {
   /** Where `#seek` found the entry; undefined where it is in no table. */
   #front: FrontTable | undefined = undefined
   #entry = -1
+  /** The key may be in the store: nobody has asked. */
+  #isUnread = false
   #sweeping: Generator<TableEntry> | undefined = undefined
 
   constructor(backend: DiskBackend, spec: StateSpec, id: number) {
@@ -61,7 +63,7 @@ export class DiskCell<V> implements LoadableCell<V> {
 
   set(value: V): void {
     if (typeof value !== 'number' || !this.#isFloat) this.layout.check(value)
-    this.#seek()
+    this.#seek(false)
     const table = this.#table
     const front = this.#front
     if (table === undefined || front !== table.active) return this.#insert(value)
@@ -220,9 +222,11 @@ export class DiskCell<V> implements LoadableCell<V> {
     table.count = count < 0 || table.count < 0 ? -1 : table.count + count
   }
 
-  #seek(): void {
+  /** `reads` false: what only the store knows is about to be replaced, and need not be read. */
+  #seek(reads = true): void {
     const context = this.#context
-    if (this.#seenVersion === context.version && this.#seenNamespace === context.namespace) return
+    if (this.#seenVersion === context.version && this.#seenNamespace === context.namespace && !this.#isUnread) return
+    this.#isUnread = false
     if (context.key === undefined) context.keyGroup()
     if (this.#seenNamespace !== context.namespace || this.#table === undefined || this.#table.isDropped) {
       this.#seenNamespace = context.namespace
@@ -236,10 +240,10 @@ export class DiskCell<V> implements LoadableCell<V> {
     if (entry >= 0) {
       this.#front = table.active
       this.#entry = entry
-    } else if (table.hasTiers) this.#seekBeneath(table, context.key)
+    } else if (table.hasTiers) this.#seekBeneath(table, context.key, reads)
   }
 
-  #seekBeneath(table: DiskTable, key: unknown): void {
+  #seekBeneath(table: DiskTable, key: unknown, reads: boolean): void {
     for (const part of table.parts) {
       const entry = part.front.find(key)
       if (entry < 0) continue
@@ -253,6 +257,11 @@ export class DiskCell<V> implements LoadableCell<V> {
       this.#front = table.clean
       this.#entry = entry
     } else if (!table.isComplete) {
+      // Namespaces keep count of their keys, to be given up when they are empty.
+      if (!reads && table.namespace === 0) {
+        this.#isUnread = true
+        return
+      }
       this.#entry = this.#backend.reads.readOne(table, key, this.#context.keyGroup())
       this.#front = table.clean
     }
@@ -268,7 +277,10 @@ export class DiskCell<V> implements LoadableCell<V> {
     this.#table = table
     this.#entry = table.active.add(context.key, keyGroup, value)
     this.#front = table.active
-    if (!wasLive && table.count >= 0) table.count++
+    if (this.#isUnread) {
+      table.count = -1
+      this.#isUnread = false
+    } else if (!wasLive && table.count >= 0) table.count++
     this.#backend.grew(table)
   }
 

@@ -87,6 +87,12 @@ export class Generation {
     return [...this.#full, this.#writer.written()]
   }
 
+  /** What `buffers` gave out is written. */
+  releaseBuffers(): void {
+    this.#full.length = 0
+    this.#writer = new PackedEntriesWriter(0)
+  }
+
   *encode(): Generator<void> {
     for (const prefix of this.#droppedPrefixes) this.#encodeDrop(prefix)
     for (const part of this.parts) {

@@ -57,6 +57,7 @@ export class IngestJob implements SpillJob {
     const opening = this.#store.open()
     if (opening !== undefined) await opening
     await this.#store.ingest(this.#generation.buffers())
+    this.#generation.releaseBuffers()
     this.#isIngested = true
   }
 

@@ -1,0 +1,61 @@
+/** Checkpoints of one task, over a chain that is full for as long as a watermark is held up in it. */
+import { describe, expect, it } from 'vitest'
+import type { CheckpointReport } from '../../../src/checkpoint/messages.ts'
+import { Progress } from '../../../src/common/progress.ts'
+import type { CheckpointBarrier } from '../../../src/exchange/stream-event.ts'
+import { AsyncHolds } from '../../../src/runtime/async-holds.ts'
+import { TaskCheckpoints, type TaskCheckpointsParts } from '../../../src/runtime/task-checkpoints.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
+
+/** A watermark met a full output on its way: until it has passed, nothing else leaves. */
+class HeldUpChain {
+  hasRoom = false
+  isHeldUp = true
+
+  resume(): Progress {
+    if (this.isHeldUp && !this.hasRoom) return Progress.Blocked
+    this.isHeldUp = false
+    return Progress.Done
+  }
+
+  emptyStages(): void {}
+}
+
+describe('a barrier that finds a watermark held up before an operator with records of its own to give', () => {
+  const begin = (
+    mode: CheckpointBarrier['mode'],
+  ): { chain: HeldUpChain; checkpoints: TaskCheckpoints; reports: CheckpointReport[] } => {
+    const chain = new HeldUpChain()
+    const reports: CheckpointReport[] = []
+    const home = {
+      operatorId: 'waits for its output',
+      prepareBarrier: () => (chain.isHeldUp ? Progress.Blocked : Progress.Done),
+      snapshot: () => Promise.resolve(undefined),
+    }
+    const task = { chain, outputs: [], gate: undefined, vertex: { index: 0, id: 'v' }, subtask: 0, batchAtHand() {} }
+    // Doubles of what a barrier asks for.
+    const parts = { task, homes: [home], clock: new FakeClock(), holds: new AsyncHolds(), openSink: () => undefined }
+    const report = (each: CheckpointReport): void => void reports.push(each)
+    const checkpoints = new TaskCheckpoints({ ...parts, report } as unknown as TaskCheckpointsParts)
+    const barrier: CheckpointBarrier = {
+      checkpointId: 1,
+      timestampMs: 0,
+      kind: 'checkpoint',
+      mode,
+      alignTimeoutMs: Number.POSITIVE_INFINITY,
+    }
+    checkpoints.take({ type: 'triggerCheckpoint', barrier })
+    return { chain, checkpoints, reports }
+  }
+
+  it.each(['unaligned', 'aligned'] as const)('goes on once there is room: %s', async (mode) => {
+    const { chain, checkpoints, reports } = begin(mode)
+    expect(checkpoints.step()).toBe(Progress.Blocked)
+    expect(checkpoints.step()).toBe(Progress.Blocked)
+    chain.hasRoom = true
+    // The task takes no input while its barrier is blocked: nobody else will let the watermark pass.
+    for (let steps = 0; steps < 3; steps++) checkpoints.step()
+    await checkpoints.settled()
+    expect(reports).toMatchObject([{ type: 'acknowledgeCheckpoint', checkpointId: 1 }])
+  })
+})
