@@ -50,6 +50,13 @@ const asideEntries = 1024
 /** Blocks end beyond the limit. */
 const chunkSlackBytes = 128 * 1024
 
+/** A frozen partition, with what `preserve` would have to look up for each entry. */
+interface Owner extends FrozenPartition {
+  /** Whether words are all there is to an entry. */
+  readonly isAllRecord: boolean
+  aside: Aside | undefined
+}
+
 /** Records of one table put aside. */
 interface Aside {
   readonly owner: FrozenPartition
@@ -59,8 +66,7 @@ interface Aside {
 
 export class ManagedSnapshot implements FrozenState {
   readonly #maxParallelism: number
-  readonly #partitions: FrozenPartition[]
-  readonly #owners: Map<Partition, FrozenPartition> = new Map()
+  readonly #partitions: Owner[] = []
   readonly #graves: readonly Graves[]
   readonly #drops: readonly Drop[]
   readonly #states: ReadonlyMap<string, number>
@@ -90,7 +96,6 @@ export class ManagedSnapshot implements FrozenState {
     readonly onClose: () => void
   }) {
     this.#maxParallelism = options.maxParallelism
-    this.#partitions = options.partitions
     this.#graves = options.graves
     this.#drops = options.drops
     this.#states = options.states
@@ -100,7 +105,7 @@ export class ManagedSnapshot implements FrozenState {
     this.#out = new ByteWriter(options.chunkBytes + chunkSlackBytes)
     this.#records = new RecordBlocks(options.maxParallelism, this.#out)
     this.#words = new WordBlocks(options.maxParallelism, this.#out)
-    for (const each of options.partitions) this.#owners.set(each.partition, each)
+    for (const each of options.partitions) this.#own(each)
   }
 
   get isEmpty(): boolean {
@@ -108,21 +113,24 @@ export class ManagedSnapshot implements FrozenState {
   }
 
   preserve(partition: Partition, entry: number): void {
-    const owner = this.#owners.get(partition)!
-    if (this.#isAllRecord(owner)) this.#putAside(owner, entry)
+    const owner = partition.owner as Owner
+    if (owner.isAllRecord) this.#putAside(owner, entry)
     else this.#encode(owner, entry)
   }
 
   /** The entries of a partition are in two others now. */
   replace(from: Partition, left: Partition, right: Partition): void {
-    const owner = this.#owners.get(from)
+    const owner = from.owner as Owner | undefined
     if (owner === undefined) return
     from.thaw(false)
-    for (const partition of [left, right]) {
-      const each = { ...owner, partition }
-      this.#owners.set(partition, each)
-      this.#partitions.push(each)
-    }
+    for (const partition of [left, right]) this.#own({ ...owner, partition })
+  }
+
+  #own({ cell, table, partition }: FrozenPartition): void {
+    const isAllRecord = canGather(cell.layout, table.keyClass) && this.#prune(cell.spec.name) === undefined
+    const owner = { cell, table, partition, isAllRecord, aside: undefined }
+    partition.owner = owner
+    this.#partitions.push(owner)
   }
 
   *blocks(): Generator<Uint8Array> {
@@ -156,11 +164,11 @@ export class ManagedSnapshot implements FrozenState {
     if (builder.count > 0) yield builder.take()
   }
 
-  *#upserts(owner: FrozenPartition): Generator<Uint8Array> {
+  *#upserts(owner: Owner): Generator<Uint8Array> {
     const { partition } = owner
     let { generation } = partition
     for (let at = 0; partition.mode === Mode.Frozen && at < frozenLength(partition);) {
-      at = this.#isAllRecord(owner) ? this.#gather(owner, at) : this.#collect(owner, at)
+      at = owner.isAllRecord ? this.#gather(owner, at) : this.#collect(owner, at)
       if (this.#out.position < this.#chunkBytes) continue
       yield this.#chunk()
       if (generation === partition.generation) continue
@@ -254,18 +262,18 @@ export class ManagedSnapshot implements FrozenState {
     this.#records.write(this.#orderedHead(owner), partition, cell.layout.strideWords, values)
   }
 
-  /** Whether words are all there is to an entry. */
-  #isAllRecord({ cell, table }: FrozenPartition): boolean {
-    return canGather(cell.layout, table.keyClass) && this.#prune(cell.spec.name) === undefined
-  }
-
-  #putAside(owner: FrozenPartition, entry: number): void {
-    const { strideWords } = owner.cell.layout
+  #asideOf(owner: Owner): Aside {
     let aside = this.#asides.get(owner.table)
     if (aside === undefined) {
-      aside = { owner, i32: new Int32Array(asideEntries * strideWords), count: 0 }
+      aside = { owner, i32: new Int32Array(asideEntries * owner.cell.layout.strideWords), count: 0 }
       this.#asides.set(owner.table, aside)
     }
+    return (owner.aside = aside)
+  }
+
+  #putAside(owner: Owner, entry: number): void {
+    const { strideWords } = owner.cell.layout
+    const aside = owner.aside ?? this.#asideOf(owner)
     const { i32 } = owner.partition
     const from = entry * strideWords
     const to = aside.count * strideWords

@@ -45,6 +45,8 @@ export class Tracking {
   frozen: Int32Array | undefined = undefined
   persisted: Int32Array | undefined = undefined
   written: WrittenEntries[] = []
+  /** Of the snapshot under way that has frozen entries. */
+  owner: object | undefined = undefined
   /** Arrays of bits to be used again: one of zeros, one of anything. */
   #zeroed: Int32Array | undefined = undefined
   #scrap: Int32Array | undefined = undefined
@@ -171,6 +173,7 @@ export class Tracking {
   /** The snapshot is done with this partition; `isWritten` where all of it has been written. */
   thaw(isWritten: boolean): void {
     if (this.mode !== Mode.Frozen) return
+    this.owner = undefined
     if (this.stamp !== 0) this.mode = Mode.Stamped
     else {
       if (isWritten) this.#zeroed = this.frozen
