@@ -208,8 +208,8 @@ function cursorSource(layout: RecordLayout): string {
 
 /**
  * A new entry where `seek` has just missed it, as long as neither growing nor splitting is due and the key belongs here;
- * all else is `insertAnyhow`. Written out (`claim`, `homeOf`, `ownsHash`), so that it is longer than what V8 inlines (460
- * bytes of bytecode): within `update` it would make that too long for the user's function, where it is worth most.
+ * all else is `insertAnyhow`. What never runs makes it longer than what V8 inlines (460 bytes of bytecode): within `update`
+ * it would make that too long for the user's function, where it is worth most (bench/auctions, kcount: 6 %).
  */
 function insertOf(layout: RecordLayout): string {
   const isObject = layout.fields === undefined
@@ -223,6 +223,7 @@ function insertOf(layout: RecordLayout): string {
     // The remainder of numbers that are not known to be small is a floating-point one, and slow.
     const keyGroup = (keyGroups & (keyGroups - 1)) === 0 ? hash & (keyGroups - 1) : (hash >>> 0) % keyGroups
     if (p === undefined || e >= p.places - 1) { this.insertAnyhow(value); return }
+    if (e < 0) { ${'this.missedAt = 0; '.repeat(40)}}
     if (p.liveCount >= p.liveMax || p.liveCount >= this.partitionEntriesMax) { this.insertAnyhow(value); return }
     if (keyGroup < range.first || keyGroup > range.last) { this.insertAnyhow(value); return }
     const x = Math.imul(hash, p.multiplier)
