@@ -54,6 +54,7 @@ const chunkSlackBytes = 128 * 1024
 interface Owner extends FrozenPartition {
   /** Whether words are all there is to an entry. */
   readonly isAllRecord: boolean
+  readonly prune: ((value: unknown) => unknown) | undefined
   aside: Aside | undefined
 }
 
@@ -127,8 +128,9 @@ export class ManagedSnapshot implements FrozenState {
   }
 
   #own({ cell, table, partition }: FrozenPartition): void {
-    const isAllRecord = canGather(cell.layout, table.keyClass) && this.#prune(cell.spec.name) === undefined
-    const owner = { cell, table, partition, isAllRecord, aside: undefined }
+    const prune = this.#prune(cell.spec.name)
+    const isAllRecord = canGather(cell.layout, table.keyClass) && prune === undefined
+    const owner: Owner = { cell, table, partition, isAllRecord, prune, aside: undefined }
     partition.owner = owner
     this.#partitions.push(owner)
   }
@@ -190,7 +192,7 @@ export class ManagedSnapshot implements FrozenState {
   }
 
   /** The same for any entries. */
-  #collect(owner: FrozenPartition, from: number): number {
+  #collect(owner: Owner, from: number): number {
     const { partition } = owner
     const length = frozenLength(partition)
     let at = from
@@ -210,7 +212,7 @@ export class ManagedSnapshot implements FrozenState {
   }
 
   /** Takes the entries of one word of bits. */
-  #collectWord(owner: FrozenPartition, word: number): void {
+  #collectWord(owner: Owner, word: number): void {
     const { partition } = owner
     const frozen = partition.frozen!
     const first = word * 32
@@ -227,7 +229,7 @@ export class ManagedSnapshot implements FrozenState {
   }
 
   /** Takes the entries of one block of places whose stamps are the snapshot's. */
-  #collectBlock(owner: FrozenPartition, block: number): void {
+  #collectBlock(owner: Owner, block: number): void {
     const { partition } = owner
     const { i32, places, frozenAfter, frozenBefore } = partition
     if (partition.blocks![block]! <= frozenAfter) return
@@ -242,9 +244,8 @@ export class ManagedSnapshot implements FrozenState {
     }
   }
 
-  #collectEntry({ cell, partition }: FrozenPartition, entry: number): void {
+  #collectEntry({ cell, partition, prune }: Owner, entry: number): void {
     const records = this.#records
-    const prune = this.#prune(cell.spec.name)
     if (cell.layout.fields === undefined || prune !== undefined) {
       const value = cell.readAt(partition, entry)
       const kept = prune === undefined ? value : prune(value)
@@ -254,10 +255,9 @@ export class ManagedSnapshot implements FrozenState {
     records.add(entry)
   }
 
-  #writeBlock(owner: FrozenPartition): void {
+  #writeBlock(owner: Owner): void {
     const { cell, partition } = owner
-    const isRecord = this.#prune(cell.spec.name) === undefined
-    const writer = isRecord ? recordWriterFor(cell.layout) : undefined
+    const writer = owner.prune === undefined ? recordWriterFor(cell.layout) : undefined
     const values = writer === undefined ? { writer, codec: this.#codec(cell) } : { writer, codec: undefined }
     this.#records.write(this.#orderedHead(owner), partition, cell.layout.strideWords, values)
   }
@@ -293,10 +293,9 @@ export class ManagedSnapshot implements FrozenState {
   }
 
   /** One entry by itself. */
-  #encode(owner: FrozenPartition, entry: number): void {
-    const { cell, table, partition } = owner
+  #encode(owner: Owner, entry: number): void {
+    const { cell, table, partition, prune } = owner
     let value: unknown = cell.readAt(partition, entry)
-    const prune = this.#prune(cell.spec.name)
     if (prune !== undefined) value = prune(value)
     if (value === undefined) return
     let builder = this.#builders.get(table)
