@@ -14,7 +14,7 @@ import { NumberList } from './number-list.ts'
 import { Stretches } from './stretches.ts'
 
 /** Between two sweeps over all keys there is this part of a gap in event time. */
-const sweepsPerGap = 4
+const sweepsPerGap = 2
 
 export class LocalSessionOperator<In, Acc> extends LocalWindowOperator<In, Acc> {
   readonly #gapMs: number | ((value: In) => number)
