@@ -17,8 +17,12 @@ const char* codeOf(const rocksdb::Status& status) {
 }  // namespace
 
 Arguments::Arguments(napi_env env, napi_callback_info info, size_t expected) : env_(env) {
-  size_t count = kMax;
-  if (!succeeded(napi_get_cb_info(env, info, &count, values_, nullptr, nullptr))) return;
+  // The number that was passed comes back, however many there is room for.
+  size_t count = kUsualMax;
+  for (size_t room = 0; room < count;) {
+    values_.resize(room = count);
+    if (!succeeded(napi_get_cb_info(env, info, &count, values_.data(), nullptr, nullptr))) return;
+  }
   count_ = count;
   ok_ = true;
   if (count < expected) fail(count, "an argument");

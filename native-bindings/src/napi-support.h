@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace millrace {
 
@@ -28,7 +29,7 @@ class Arguments {
 
   bool ok() const { return ok_; }
   size_t count() const { return count_; }
-  napi_value raw(size_t index) const { return index < kMax ? values_[index] : nullptr; }
+  napi_value raw(size_t index) const { return index < values_.size() ? values_[index] : nullptr; }
   bool isUndefined(size_t index);
 
   std::string text(size_t index);
@@ -41,11 +42,11 @@ class Arguments {
   void* external(size_t index, const napi_type_tag& tag);
 
  private:
-  static constexpr size_t kMax = 10;
+  static constexpr size_t kUsualMax = 10;
   void fail(size_t index, const char* wanted);
 
   napi_env env_;
-  napi_value values_[kMax] = {};
+  std::vector<napi_value> values_;
   size_t count_ = 0;
   bool ok_ = false;
 };

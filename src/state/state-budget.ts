@@ -6,6 +6,8 @@ import { MillraceError } from '../common/errors.ts'
 
 /** What state needs of a memory budget: false means that there is no more. */
 export interface StateBudget {
+  /** Of all that is charged to it; undefined: unknown. */
+  readonly limitBytes?: number
   tryCharge(bytes: number): boolean
   release(bytes: number): void
 }

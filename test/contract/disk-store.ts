@@ -51,10 +51,10 @@ export function diskStoreContract(name: string, open: (directory: string) => Dis
       expectReads(store, model, random)
     })
 
-    it('takes several buffers as one generation', async () => {
+    it('takes many buffers as one generation', async () => {
       const store = await openStore('db')
       const model: Model = new Map()
-      const buffers = [ingestion(random, model, 50, false), ingestion(random, model, 50, false)]
+      const buffers = Array.from({ length: 40 }, () => ingestion(random, model, 50, false))
       await store.ingest(buffers)
       expectSame(store, model, everything)
     })

@@ -33,7 +33,7 @@ import { StoreReads } from './store-reads.ts'
 import { makeWorkingDirectory } from './working-directory.ts'
 
 export interface DiskBackendOptions extends KeyedBackendOptions {
-  /** Limit of the tables in memory. Default 128 MiB; a budget that gives less lowers it. */
+  /** Limit of the tables in memory. Default half of the budget, and at least 128 MiB; a budget that gives less lowers it. */
   readonly frontBytesMax?: number
 }
 
@@ -41,6 +41,7 @@ export interface DiskBackendOptions extends KeyedBackendOptions {
 export type OpenStore = (directory: string) => DiskStore
 
 const frontBytesDefault = 128 * 1024 * 1024
+const frontShareOfBudget = 0.5
 /** Where an engine cannot be waited for on this thread, so much more than the limit is borne. */
 const overdraftFactor = 8
 const overdraftBytesMin = 16 * 1024 * 1024
@@ -69,7 +70,10 @@ export class DiskBackend extends KeyedBackendBase {
     this.directory = makeWorkingDirectory(options.localDirectory ?? tmpdir(), kind)
     this.openStore = openStore
     this.store = openStore(join(this.directory, 'db'))
-    this.memory = new FrontMemory(options.budget ?? unlimitedBudget, options.frontBytesMax ?? frontBytesDefault)
+    const budget = options.budget ?? unlimitedBudget
+    const { limitBytes = 0 } = budget
+    const share = Number.isFinite(limitBytes) ? limitBytes * frontShareOfBudget : 0
+    this.memory = new FrontMemory(budget, options.frontBytesMax ?? Math.max(share, frontBytesDefault))
     this.reads = new StoreReads(this.store, this.memory, () => this.tables())
     this.#snapshots = new DiskSnapshots(this)
   }

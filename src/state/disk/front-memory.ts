@@ -30,9 +30,13 @@ export class FrontMemory {
     return this.activeBytes + this.frozenBytes + this.cleanBytes + this.otherBytes
   }
 
-  /** Changes may take two fifths: as much again may be on its way to disk, the rest is cache. */
+  /**
+   * Changes may take two fifths: as much again may be on its way to disk, the rest is cache. Three fifths as long as there
+   * is nothing else: that is all of the state, and will be the cache.
+   */
   get isActiveFull(): boolean {
-    return this.activeBytes > this.limitBytes * 0.4
+    const isAlone = this.frozenBytes === 0 && this.cleanBytes === 0
+    return this.activeBytes > this.limitBytes * (isAlone ? 0.6 : 0.4)
   }
 
   /** So much is waiting for the disk that the caller should wait too. */
