@@ -45,7 +45,7 @@ import { ValueOverCell } from './primitives/value-over-cell.ts'
 import { migrationOf } from './schema-migration.ts'
 import { SnapshotChain } from './snapshot-chain.ts'
 import { BlockOp, BlockReader, encodeFileHeader, keyCodecs, snapshotFormatVersion } from './snapshot-layout.ts'
-import { blocksAfter, chunkBytesDefault, type SnapshotPart, SnapshotParts } from './snapshot-part.ts'
+import { blocksAfter, chunkBytesDefault, type FrozenParts, type SnapshotPart, SnapshotParts } from './snapshot-part.ts'
 import type { SnapshotSink, SnapshotSource, StoredFile } from './snapshot-store.ts'
 import { StateAccount, type StateBudget, unlimitedBudget } from './state-budget.ts'
 import type { StateCell } from './state-cell.ts'
@@ -210,7 +210,7 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
     const basis = isSavepoint ? undefined : this.#chain.basis()
     const header = encodeFileHeader({ maxParallelism: this.maxParallelism, states: this.#specs() })
     const frozen = this.freeze(checkpointId, basis === undefined, !isSavepoint)
-    const parts = this.#parts.freeze(this.maxParallelism, this.keyGroupRange)
+    const parts = this.freezeParts()
     this.context.invalidate()
     this.#isSnapshotting = true
     try {
@@ -237,6 +237,11 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
 
   addSnapshotPart(name: string, part: SnapshotPart): void {
     this.#parts.add(name, part)
+  }
+
+  /** What lives beside the state, as it is now: every snapshot freezes it together with the state. */
+  freezeParts(): FrozenParts {
+    return this.#parts.freeze(this.maxParallelism, this.keyGroupRange)
   }
 
   notifyCheckpointComplete(checkpointId: number): void {

@@ -11,7 +11,10 @@ import { codeOf } from '../../src/common/errors.ts'
 import { keyGroupOf, keyGroupRangeOf } from '../../src/data/key-groups.ts'
 import { type TypeInformation, types } from '../../src/data/types.ts'
 import type { KeyedStateBackend, KeyedStateHandle } from '../../src/state/keyed-state-backend.ts'
+import { KeyClass } from '../../src/state/key-class.ts'
 import type { KeyedBackendOptions } from '../../src/state/keyed-backend-base.ts'
+import { BlockBuilder, BlockOp, keyCodecs } from '../../src/state/snapshot-layout.ts'
+import type { SnapshotPart } from '../../src/state/snapshot-part.ts'
 import type { StateBudget } from '../../src/state/state-budget.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { MemorySnapshotStore } from '../support/memory-snapshot-store.ts'
@@ -777,6 +780,28 @@ export function keyedStateBackendContract(name: string, open: OpenBackend, optio
         }
       })
 
+      it('hold what lives beside the state, such as timers, in checkpoints and savepoints', async () => {
+        const b = await backend()
+        const state = b.value<number>({ kind: 'value', name: 'n', type: types.float64() })
+        b.addSnapshotPart('numbers', partOf([1, 2, 3]))
+        b.setCurrentKey(1)
+        state.update(1)
+        const store = new MemorySnapshotStore()
+        const elsewhere = new MemorySnapshotStore()
+        const handle = await checkpoint(b, 1, store)
+        const savepoint = await b.snapshot(2, elsewhere, { isSavepoint: true })
+        for (const [one, from] of [
+          [handle, store],
+          [savepoint, elsewhere],
+        ] as const) {
+          const again = await restored([one], from)
+          const loaded: number[] = []
+          again.addSnapshotPart('numbers', partOf(loaded))
+          expect(loaded).toEqual([1, 2, 3])
+          expect(again.entryCount()).toBe(1)
+        }
+      })
+
       it('of an empty backend can be restored', async () => {
         const b = await backend()
         const store = new MemorySnapshotStore()
@@ -937,6 +962,24 @@ export class CountingBudget implements StateBudget {
 
   release(bytes: number): void {
     this.usedBytes -= bytes
+  }
+}
+
+/** A snapshot part that consists of numbers. */
+function partOf(numbers: number[]): SnapshotPart {
+  return {
+    freeze: () => ({
+      isEmpty: numbers.length === 0,
+      *blocks() {
+        const block = new BlockBuilder({ op: BlockOp.Upsert, state: 0, keyClass: KeyClass.Int32, namespace: 0 })
+        for (const n of numbers) block.add(keyGroupOf(n, maxParallelism), n, undefined, undefined)
+        yield block.take()
+      },
+      close() {},
+    }),
+    load(block) {
+      for (let i = 0; i < block.count; i++) numbers.push(keyCodecs[KeyClass.Int32]!.decode(block.keys) as number)
+    },
   }
 }
 

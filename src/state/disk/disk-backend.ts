@@ -20,7 +20,7 @@ import { unlimitedBudget } from '../state-budget.ts'
 import type { StateSpec } from '../state-spec.ts'
 import type { FrozenState } from '../frozen-state.ts'
 import { DiskCell } from './disk-cell.ts'
-import { isTablesHandle } from './disk-handle.ts'
+import { isTablesHandle, partsOf } from './disk-handle.ts'
 import { DiskRestore } from './disk-restore.ts'
 import { DiskSnapshots } from './disk-snapshots.ts'
 import type { DiskStore } from './disk-store.ts'
@@ -144,7 +144,7 @@ export class DiskBackend extends KeyedBackendBase {
     const restore = new DiskRestore(this, source)
     await restore.run(ours.filter((handle) => isTablesHandle(handle)))
     await super.restore(
-      ours.filter((handle) => !isTablesHandle(handle)),
+      ours.map((handle) => (isTablesHandle(handle) ? partsOf(handle) : handle)),
       source,
     )
     this.context.invalidate()

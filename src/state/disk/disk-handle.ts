@@ -1,12 +1,14 @@
 /**
  * The handle of a snapshot made of an engine's own files: what its `meta` holds. `files[i]` is the file `names[i]` of
- * the engine's directory.
+ * the engine's directory; files beyond the names are those of snapshot parts (timers), in the format of all backends.
+ *
+ * Version 1 had no parts.
  */
 import { MillraceError } from '../../common/errors.ts'
 import type { KeyedStateHandle, Namespace } from '../keyed-state-backend.ts'
 import type { StateSpec } from '../state-spec.ts'
 
-export const diskFormatVersion = 1
+export const diskFormatVersion = 2
 
 export interface StoredState {
   /** In the keys of the store. */
@@ -32,8 +34,10 @@ export function isTablesHandle(handle: KeyedStateHandle): boolean {
 /** Refuses what this backend cannot read, with the reason. */
 export function diskMetaOf(handle: KeyedStateHandle, format: string, maxParallelism: number): DiskMeta {
   const meta = handle.meta as DiskMeta
-  if (handle.formatVersion !== diskFormatVersion) {
-    throw incompatible(`has format version ${handle.formatVersion}, this program reads version ${diskFormatVersion}`)
+  if (handle.formatVersion < 1 || handle.formatVersion > diskFormatVersion) {
+    throw incompatible(
+      `has format version ${handle.formatVersion}, this program reads versions up to ${diskFormatVersion}`,
+    )
   }
   if (meta.format !== format) {
     throw incompatible(
@@ -43,7 +47,7 @@ export function diskMetaOf(handle: KeyedStateHandle, format: string, maxParallel
   if (meta.maxParallelism !== maxParallelism) {
     throw incompatible(`was written with max parallelism ${meta.maxParallelism}, the program has ${maxParallelism}`)
   }
-  if (meta.names.length !== handle.files.length) {
+  if (meta.names.length > handle.files.length) {
     throw new MillraceError(
       'MR_CHECKPOINT_CORRUPT',
       `keyed state names ${meta.names.length} files of ${handle.files.length}`,
@@ -55,6 +59,11 @@ export function diskMetaOf(handle: KeyedStateHandle, format: string, maxParallel
     }
   }
   return meta
+}
+
+/** The files of parts, as those of a snapshot in the format of all backends. */
+export function partsOf(handle: KeyedStateHandle): KeyedStateHandle {
+  return { ...handle, files: handle.files.slice((handle.meta as DiskMeta).names.length) }
 }
 
 function incompatible(what: string): MillraceError {

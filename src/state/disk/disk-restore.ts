@@ -141,7 +141,7 @@ export class DiskRestore {
       if (file.shared) await link(from, target).catch(() => copyFile(from, target))
       else await copyFile(from, target)
     }
-    const placed = await Promise.allSettled(part.handle.files.map((file, i) => place(file, part.meta.names[i]!)))
+    const placed = await Promise.allSettled(part.meta.names.map((name, i) => place(part.handle.files[i]!, name)))
     for (const each of placed) if (each.status === 'rejected') throw each.reason
   }
 }

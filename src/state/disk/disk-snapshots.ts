@@ -36,11 +36,15 @@ export class DiskSnapshots {
       throw new MillraceError('MR_CHECKPOINT_FAILED', 'a snapshot of this backend is still under way')
     }
     this.#isUnderWay = true
+    const parts = this.#backend.freezeParts()
     try {
       const generation = this.#backend.freezeInPlace()
-      if (options.isSavepoint === true) return await this.#writeSavepoint(sink)
-      return await this.#linkCheckpoint(checkpointId, generation, sink)
+      const handle = await (options.isSavepoint === true
+        ? this.#writeSavepoint(sink)
+        : this.#linkCheckpoint(checkpointId, generation, sink))
+      return { ...handle, files: [...handle.files, ...(await parts.write(sink))] }
     } finally {
+      parts.close()
       this.#isUnderWay = false
     }
   }
