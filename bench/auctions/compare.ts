@@ -45,7 +45,7 @@ interface Answer {
 const { values } = parseArgs({
   options: {
     events: { type: 'string', default: '10000000' },
-    'slot-events': { type: 'string', default: '40000000' },
+    'slot-events': { type: 'string', default: '120000000' },
     runs: { type: 'string', default: '3' },
     queries: { type: 'string', default: Object.keys(floors).join(',') },
     json: { type: 'boolean', default: false },
