@@ -123,7 +123,6 @@ export class Chain {
   readonly #loops = new Map<number, (batch: BatchReader, from: number, to: number) => number>()
   readonly #outputsFull: () => boolean
   readonly #guard: Guard = (chained, call) => this.guard(chained, call)
-  readonly #stagedLoops = new Map<number, (batch: BatchReader, from: number, to: number) => number>()
   readonly #batchKeys: unknown[] = []
   #finishPosition = 0
   #endPosition = 0
@@ -164,12 +163,11 @@ export class Chain {
 
   /** Passes rows `from` … `to` - 1 through the chain; answers the index of the first row not taken. */
   processBatch(input: 0 | 1, batch: BatchReader, from: number, to: number): number {
-    const key = batch.shape * 2 + input
     if (from === 0) this.#prefetch(input, batch)
     const isStaged = input === 0 && this.#code.stagesHead()
-    const loops = isStaged ? this.#stagedLoops : this.#loops
-    let loop = loops.get(key)
-    if (loop === undefined) loops.set(key, (loop = isStaged ? this.#code.stagedLoop() : this.#code.loop(input)))
+    const key = batch.shape * 4 + input * 2 + (isStaged ? 1 : 0)
+    let loop = this.#loops.get(key)
+    if (loop === undefined) this.#loops.set(key, (loop = isStaged ? this.#code.stagedLoop() : this.#code.loop(input)))
     return loop(batch, from, to)
   }
 

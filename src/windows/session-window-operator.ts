@@ -37,11 +37,9 @@ interface Session<Acc> {
   accumulator: Acc
 }
 
-/** A session in columns: start, end, accumulator. */
-interface SessionColumns<Acc> extends RowColumns {
-  field0(): number
+/** A session in columns; here its end is read. */
+interface SessionColumns extends RowColumns {
   field1(): number
-  field2(): Acc
 }
 
 export class SessionWindowOperator<In, Acc, Mid, Out, Key> extends BaseOperator<In, Out> {
@@ -54,7 +52,7 @@ export class SessionWindowOperator<In, Acc, Mid, Out, Key> extends BaseOperator<
   #timers!: TimerService
   #sessions!: AccumulatorState<Session<Acc>>
   /** `#sessions`, where the backend has columns. */
-  #columns: SessionColumns<Acc> | undefined
+  #columns: SessionColumns | undefined
   #moreSessions!: AccumulatorState<Session<Acc>[]>
   /** Int32Array[1], read by generated code. */
   readonly #moreKeys = new Int32Array(1)
@@ -78,7 +76,7 @@ export class SessionWindowOperator<In, Acc, Mid, Out, Key> extends BaseOperator<
     this.#backend = backend
     this.#timers = createTimers(context, output, 'sessions', this)
     this.#sessions = backend.accumulators('sessions', sessionType(this.#incremental.type))
-    this.#columns = this.#sessions.columns?.() as SessionColumns<Acc> | undefined
+    this.#columns = this.#sessions.columns?.() as SessionColumns | undefined
     this.#moreSessions = backend.accumulators('more-sessions')
     this.#lateDropped = context.metrics.counter('numLateRecordsDropped')
     this.processElement = this.#generateProcess()
@@ -198,7 +196,7 @@ export class SessionWindowOperator<In, Acc, Mid, Out, Key> extends BaseOperator<
     if (this.#isExpired(endMs)) return this.#late(value, startMs)
     const session = { startMs, endMs, accumulator: this.#fold(undefined, value, startMs, endMs) }
     this.#sessions.set(session)
-    if (this.#hasPassed(endMs)) this.#fire(session.startMs, session.endMs, session.accumulator, true)
+    if (this.#hasPassed(endMs)) this.#fire(session, true)
     this.#register(this.#dueMs(endMs))
   }
 
@@ -215,7 +213,7 @@ export class SessionWindowOperator<In, Acc, Mid, Out, Key> extends BaseOperator<
   /** One that has fired may fire again: at once where it is still over, by a timer where it has become longer. */
   #afterGrowth(session: Session<Acc>, endedBeforeMs: number): void {
     if (this.#latenessMs === 0) return
-    if (this.#hasPassed(session.endMs)) this.#fire(session.startMs, session.endMs, session.accumulator, true)
+    if (this.#hasPassed(session.endMs)) this.#fire(session, true)
     if (session.endMs !== endedBeforeMs || this.#watermarkMs === minWatermark)
       this.#register(this.#dueMs(session.endMs))
   }
@@ -228,7 +226,7 @@ export class SessionWindowOperator<In, Acc, Mid, Out, Key> extends BaseOperator<
       if (this.#isExpired(endMs)) return this.#late(value, startMs)
       const session = { startMs, endMs, accumulator: this.#fold(undefined, value, startMs, endMs) }
       this.#keepOpen([...open, session])
-      if (this.#hasPassed(endMs)) this.#fire(session.startMs, session.endMs, session.accumulator, true)
+      if (this.#hasPassed(endMs)) this.#fire(session, true)
       return this.#register(this.#dueMs(endMs))
     }
     const [merged, ...others] = touched as [Session<Acc>, ...Session<Acc>[]]
@@ -255,17 +253,14 @@ export class SessionWindowOperator<In, Acc, Mid, Out, Key> extends BaseOperator<
   #onTimer(timeMs: number): void {
     if (this.#moreKeys[0]! > 0) return this.#onTimerAmongMany(timeMs)
     this.#backend.setCurrentNamespace(0)
+    // Nearly every session has grown when its first timer comes: that costs no object.
     const columns = this.#columns
-    const session = columns === undefined ? this.#sessions.get() : undefined
-    if (columns === undefined ? session === undefined : !columns.hasRow()) return
-    const endMs = columns === undefined ? session!.endMs : columns.field1()
-    const lastMs = endMs - 1
+    if (columns?.hasRow() === true && columns.field1() - 1 > timeMs) return this.#register(columns.field1() - 1)
+    const session = this.#sessions.get()
+    if (session === undefined) return
+    const lastMs = session.endMs - 1
     const cleanUpMs = lastMs + this.#latenessMs
-    if (lastMs === timeMs) {
-      const startMs = columns === undefined ? session!.startMs : columns.field0()
-      const accumulator = columns === undefined ? session!.accumulator : columns.field2()
-      this.#fire(startMs, endMs, accumulator, this.#latenessMs > 0)
-    }
+    if (lastMs === timeMs) this.#fire(session, this.#latenessMs > 0)
     if (cleanUpMs <= timeMs) this.#sessions.clear()
     else this.#register(lastMs > timeMs ? lastMs : cleanUpMs)
   }
@@ -275,7 +270,7 @@ export class SessionWindowOperator<In, Acc, Mid, Out, Key> extends BaseOperator<
     const open = this.#openSessions()
     const kept = open.filter((session) => {
       const lastMs = session.endMs - 1
-      if (lastMs === timeMs) this.#fire(session.startMs, session.endMs, session.accumulator, this.#latenessMs > 0)
+      if (lastMs === timeMs) this.#fire(session, this.#latenessMs > 0)
       if (lastMs + this.#latenessMs <= timeMs) return false
       nextDueMs = Math.min(nextDueMs, lastMs > timeMs ? lastMs : lastMs + this.#latenessMs)
       return true
@@ -317,7 +312,7 @@ export class SessionWindowOperator<In, Acc, Mid, Out, Key> extends BaseOperator<
     }
   }
 
-  #fire(startMs: number, endMs: number, accumulator: Acc, keepsState: boolean): void {
+  #fire({ startMs, endMs, accumulator }: Session<Acc>, keepsState: boolean): void {
     let result: Mid
     try {
       result = keepsState ? detachedResult(this.#incremental, accumulator) : this.#incremental.result(accumulator)

@@ -62,7 +62,7 @@ export class DiskSnapshots {
 
   async #linkCheckpoint(checkpointId: number, generation: Generation, sink: SnapshotSink): Promise<KeyedStateHandle> {
     const backend = this.#backend
-    const cells = [...backend.diskCells()].map((cell) => ({ id: cell.id, spec: cell.spec, cell }))
+    const cells = backend.diskCells().map((cell) => ({ id: cell.id, spec: cell.spec, cell }))
     const directory = join(backend.directory, `snapshot-${++this.#count}`)
     // At once: what is frozen from now on must stand behind the links.
     mkdirSync(directory)
