@@ -68,6 +68,7 @@ interface Aside {
 export class ManagedSnapshot implements FrozenState {
   readonly #maxParallelism: number
   readonly #partitions: Owner[] = []
+  #scrap = new Int32Array(0)
   readonly #graves: readonly Graves[]
   readonly #drops: readonly Drop[]
   readonly #states: ReadonlyMap<string, number>
@@ -187,8 +188,14 @@ export class ManagedSnapshot implements FrozenState {
     const { cell, partition } = owner
     const head = this.#orderedHead(owner)
     if (partition.frozen === undefined) return this.#words.writeStamped(head, cell.layout, partition, at)
-    const persisted = partition.persisted ?? new Int32Array(partition.frozen.length)
+    const persisted = partition.persisted ?? this.#unheeded(partition.frozen.length)
     return this.#words.write(head, cell.layout, partition, partition.frozen, persisted, at)
+  }
+
+  /** Bits that nobody reads: of partitions with stamps in snapshots that do not track. */
+  #unheeded(words: number): Int32Array {
+    if (this.#scrap.length < words) this.#scrap = new Int32Array(words)
+    return this.#scrap
   }
 
   /** The same for any entries. */
