@@ -127,16 +127,22 @@ async function writeSynced(
   let bytes = 0
   let checksum = 0
   const handle = await fileSystem.open(path, 'exclusive')
+  let writing = Promise.resolve()
   try {
     try {
       for await (const chunk of chunks) {
         checksum = crc32(chunk, checksum)
         bytes += chunk.byteLength
-        await handle.write(chunk)
-        failPoint('during-snapshot-write')
+        await writing
+        writing = handle.write(chunk).then(() => failPoint('during-snapshot-write'))
+        // The next one is made meanwhile, unless it may be made in the memory of this one.
+        if (Symbol.asyncIterator in chunks) await writing
+        else writing.catch(() => undefined)
       }
+      await writing
       await handle.sync()
     } finally {
+      await writing.catch(() => undefined)
       await handle.close()
     }
   } catch (error) {

@@ -37,10 +37,15 @@ export class ByteWriter {
 
   /** What was written since the last reset, without a copy; goes on in another buffer of the same size. */
   detach(): Uint8Array {
+    return this.detachInto(Buffer.allocUnsafeSlow(this.buffer.length) as NativeBuffer)
+  }
+
+  /** The same, but goes on in a given buffer. */
+  detachInto(next: NativeBuffer): Uint8Array {
     const { buffer, position } = this
     this.position = 0
-    this.buffer = Buffer.allocUnsafeSlow(buffer.length) as NativeBuffer
-    this.#view = new DataView(this.buffer.buffer)
+    this.buffer = next
+    this.#view = new DataView(next.buffer, next.byteOffset, next.byteLength)
     return new Uint8Array(buffer.buffer, buffer.byteOffset, position)
   }
 

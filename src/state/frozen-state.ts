@@ -4,7 +4,8 @@ export interface FrozenState {
   readonly isEmpty: boolean
   /**
    * The blocks of the file, one or some at a time, made on demand while the backend goes on: a few ms each at most. What
-   * has the length of a chunk or more is valid until the next only.
+   * has the length of a chunk or more is valid until the one after the next is asked for: one is made while the one
+   * before is written.
    */
   blocks(): Iterable<Uint8Array>
   /** The snapshot is written, or given up. */

@@ -11,7 +11,10 @@ export interface StoredFile {
 export type FileChecksum = Pick<StoredFile, 'bytes' | 'crc32'>
 
 export interface SnapshotSink {
-  /** Writes a file that belongs to this checkpoint alone. Synced before it resolves. */
+  /**
+   * Writes a file that belongs to this checkpoint alone. Synced before it resolves. A chunk is done with when the one after
+   * the next is asked for; of asynchronous chunks, before the next.
+   */
   writeExclusive(name: string, chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<StoredFile>
   /** Writes an immutable file that later checkpoints may refer to. `name` is made unique by the store. */
   writeShared(name: string, chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<StoredFile>

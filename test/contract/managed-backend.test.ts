@@ -10,6 +10,10 @@ keyedStateBackendContract(
   'managed (of partitions of 4 entries, written one by one)',
   (options) => new ManagedBackend({ ...options, partitionEntriesMax: 4, snapshotChunkBytes: 1 }),
 )
+keyedStateBackendContract(
+  'managed (of small partitions that are soon taken whole)',
+  (options) => new ManagedBackend({ ...options, partitionEntriesMax: 4, wholeEntriesMin: 1, snapshotChunkBytes: 1 }),
+)
 
 it('takes keys in the order of another table as fast as in any other', { timeout: 20_000 }, async () => {
   const range = { keyGroupRange: { first: 0, last: 127 }, maxParallelism: 128 }

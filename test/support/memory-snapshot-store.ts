@@ -73,8 +73,11 @@ export class MemorySnapshotStore implements SnapshotSink, SnapshotSource {
     shared: boolean,
   ): Promise<StoredFile> {
     const parts: Uint8Array[] = []
+    let latest: Uint8Array | undefined
     for await (const chunk of chunks) {
-      parts.push(chunk.slice())
+      // As late as may be: whoever makes chunks in memory used before must not do so too early.
+      if (latest !== undefined) parts.push(latest.slice())
+      latest = Symbol.asyncIterator in chunks ? chunk.slice() : chunk
       this.betweenChunks()
       if (this.failNextWrite !== undefined) {
         const failure = this.failNextWrite
@@ -82,6 +85,7 @@ export class MemorySnapshotStore implements SnapshotSink, SnapshotSource {
         throw failure
       }
     }
+    if (latest !== undefined) parts.push(latest)
     const bytes = new Uint8Array(Buffer.concat(parts))
     const path = `${name}-${++this.#counter}`
     this.files.set(path, bytes)

@@ -21,6 +21,11 @@ import { never, Stamps } from './stamps.ts'
 /** Growing and splitting a partition of this many entries takes a few milliseconds. */
 const partitionEntriesMaxDefault = 262_144
 
+/** A partition with fewer entries is never taken whole. */
+const wholeEntriesMinDefault = 4096
+/** So many snapshots take a partition whole before its changes are noted again, to see whether they are still that many. */
+const wholeSnapshotsMax = 16
+
 interface PendingChanges {
   readonly checkpointId: number
   /** The stamp of what it has written. */
@@ -32,6 +37,7 @@ interface PendingChanges {
 export class ManagedBackend extends KeyedBackendBase {
   readonly kind = 'managed'
   readonly partitionEntriesMax: number
+  readonly #wholeEntriesMin: number
   readonly stamps: Stamps = new Stamps()
   /** What is stamped up to here is in the last completed checkpoint. */
   #confirmedStamp = never
@@ -41,9 +47,15 @@ export class ManagedBackend extends KeyedBackendBase {
   /** Removals that checkpoints not confirmed yet have written; their other changes are in the partitions. */
   #pending: PendingChanges[] = []
   #snapshot: ManagedSnapshot | undefined
+  /** At the last snapshot that tracked: the context's version, and entries of the partitions that are taken whole since. */
+  #versionThen = 0
+  #wholeEntries = 0
 
-  constructor(options: KeyedBackendOptions & { readonly partitionEntriesMax?: number }) {
+  constructor(
+    options: KeyedBackendOptions & { readonly partitionEntriesMax?: number; readonly wholeEntriesMin?: number },
+  ) {
     super(options)
+    this.#wholeEntriesMin = options.wholeEntriesMin ?? wholeEntriesMinDefault
     this.partitionEntriesMax = options.partitionEntriesMax ?? partitionEntriesMaxDefault
   }
 
@@ -105,6 +117,7 @@ export class ManagedBackend extends KeyedBackendBase {
   protected freeze(checkpointId: number, isFull: boolean, tracks: boolean): FrozenState {
     const zeros = this.#zerosToTrack()
     const period = tracks ? this.#endPeriod(isFull) : undefined
+    let wholeEntries = 0
     const partitions: FrozenPartition[] = []
     const graves: Graves[] = []
     for (const cell of this.cells() as readonly ManagedCell<unknown>[]) {
@@ -114,9 +127,10 @@ export class ManagedBackend extends KeyedBackendBase {
           const isDirty = partition.track(!isFull || !tracks, zeros)
           const isFrozen =
             period !== undefined && partition.stamp !== 0
-              ? freezeByStamps(partition, period)
+              ? freezeByStamps(partition, period, this.#wholeEntriesMin)
               : freezePartition(partition, isDirty, checkpointId, isFull, tracks)
           if (isFrozen) partitions.push({ cell, table, partition })
+          if (partition.wholeSnapshots > 0) wholeEntries += partition.liveCount
         }
         if (tracks) for (const table of tables.tables) if (table !== undefined) takeGraves(cell, table, graves)
       }
@@ -135,13 +149,18 @@ export class ManagedBackend extends KeyedBackendBase {
     if (period !== undefined) {
       this.#pending = [...this.#pending, { checkpointId, stamp: period.written, graves, drops: this.#drops }]
       this.#drops = []
+      this.#wholeEntries = wholeEntries
     }
     this.#snapshot = snapshot
     return snapshot
   }
 
   #endPeriod(isFull: boolean): Period {
-    return { after: isFull ? never : this.#confirmedStamp, written: this.stamps.end(), next: this.stamps.now }
+    const { version } = this.context
+    // With every record comes a key: of fewer records, fewer entries have changed.
+    const isBusy = (version - this.#versionThen) >>> 0 >= this.#wholeEntries
+    this.#versionThen = version
+    return { after: isFull ? never : this.#confirmedStamp, written: this.stamps.end(), next: this.stamps.now, isBusy }
   }
 
   #zerosToTrack(): Zeros {
@@ -178,14 +197,23 @@ interface Period {
   readonly written: number
   /** Of changes from now on. */
   readonly next: number
+  /** So many records have come that what was taken whole may have changed as a whole. */
+  readonly isBusy: boolean
 }
 
 /** The same as `freezePartition` where stamps say what is to be written. */
-function freezeByStamps(partition: Partition, { after, written, next }: Period): boolean {
-  const isNeeded = partition.liveCount > 0 && partition.hasChangedAfter(after)
+function freezeByStamps(
+  partition: Partition,
+  { after, written, next, isBusy }: Period,
+  wholeEntriesMin: number,
+): boolean {
+  const { isWhole, liveCount } = partition
+  const isNeeded = liveCount > 0 && partition.hasChangedAfter(after)
+  if (isWhole) partition.wholeSnapshots = isBusy ? Math.max(partition.wholeSnapshots - 1, 0) : 0
+  else if (liveCount >= wholeEntriesMin && partition.hasMostlyChanged()) partition.wholeSnapshots = wholeSnapshotsMax
   partition.stamp = next
   if (!isNeeded) return false
-  partition.frozenAfter = after
+  partition.frozenAfter = isWhole ? never : after
   partition.frozenBefore = written
   partition.mode = Mode.Frozen
   return true

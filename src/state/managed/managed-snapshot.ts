@@ -11,6 +11,7 @@ import { cellCodec } from '../cell-codec.ts'
 import type { FrozenState } from '../frozen-state.ts'
 import { BlockBuilder, type BlockHead, BlockOp, keyCodecs } from '../snapshot-layout.ts'
 import { ByteWriter } from '../../data/bytes.ts'
+import type { NativeBuffer } from '../../memory/memory-views.ts'
 import type { ValueCodec } from '../../data/value-codec.ts'
 import { KeyClass } from '../key-class.ts'
 import type { Namespace } from '../keyed-state-backend.ts'
@@ -75,6 +76,7 @@ export class ManagedSnapshot implements FrozenState {
   readonly #prune: (stateName: string) => ((value: unknown) => unknown) | undefined
   readonly #codecs: Map<string, ValueCodec> = new Map()
   readonly #out: ByteWriter
+  #spare: NativeBuffer | undefined
   readonly #chunkBytes: number
   readonly #records: RecordBlocks
   readonly #words: WordBlocks
@@ -211,11 +213,12 @@ export class ManagedSnapshot implements FrozenState {
     return at
   }
 
-  /** The blocks written so far, without a copy: at least a chunk. */
+  /** The blocks written so far, without a copy: at least a chunk. The next one is made in the buffer of the last. */
   #chunk(): Uint8Array {
-    const { buffer, position } = this.#out
-    this.#out.reset()
-    return new Uint8Array(buffer.buffer, buffer.byteOffset, position)
+    const { buffer } = this.#out
+    const next = this.#spare ?? Buffer.allocUnsafeSlow(buffer.length)
+    this.#spare = buffer
+    return this.#out.detachInto(next as NativeBuffer)
   }
 
   /** Takes the entries of one word of bits. */

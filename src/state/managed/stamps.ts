@@ -10,6 +10,9 @@
  *
  * A snapshot on the basis of a completed one writes what is stamped later than what that one has written. Blocks of
  * places have stamps, too, at least as late as their entries': those that have not changed are not looked into.
+ *
+ * Where nearly all entries change between two snapshots, noting each change is work for nothing: such a partition is taken
+ * whole for a while, its stamps stay as they are, and the next snapshots write all of it.
  */
 import { MillraceError } from '../../common/errors.ts'
 

@@ -9,6 +9,8 @@
  * 1. Bits of empty places mean nothing, but in `persisted`, where they are 0. They are undefined while nobody needs them,
  *    and `mode` says so at once.
  * 2. With stamps there are only `frozen`, in snapshots that do not track (savepoints), and `blocks`.
+ * 3. `isWhole` is given up only when a snapshot that tracks has written all entries: until then they may have changed
+ *    without a note.
  */
 import { hasBit, type WrittenEntries, type Zeros } from './bits.ts'
 import { none } from './partition-size.ts'
@@ -17,7 +19,7 @@ import { blocksOf, blockShift, never } from './stamps.ts'
 
 /** What a change has to do besides changing. */
 export const Mode = {
-  /** Nothing: no snapshot has seen the partition yet, all of it is new. */
+  /** Nothing: the next snapshot writes all of the partition, as none has seen it yet or as it is taken whole. */
   Untracked: 0,
   /** Note it in `dirty`. */
   Tracked: 1,
@@ -27,6 +29,11 @@ export const Mode = {
   Stamped: 3,
 } as const
 export type Mode = (typeof Mode)[keyof typeof Mode]
+
+/** Most entries. */
+const wholeShareMin = 7 / 8
+const samples = 32
+const sampledPlaces = 4
 
 export class Tracking {
   readonly layout: RecordLayout
@@ -41,6 +48,10 @@ export class Tracking {
   /** The snapshot under way that tracks writes what is stamped after the one and before the other, its own stamp. */
   frozenAfter: number = never
   frozenBefore: number = never
+  /** With stamps: the next snapshot that tracks takes all of it for changed. */
+  isWhole = false
+  /** So many snapshots that track are to take it whole, one that is under way not counted. */
+  wholeSnapshots = 0
   dirty: Int32Array | undefined = undefined
   frozen: Int32Array | undefined = undefined
   persisted: Int32Array | undefined = undefined
@@ -121,6 +132,28 @@ export class Tracking {
     return false
   }
 
+  /**
+   * Of partitions with stamps whose changes have been noted: whether most entries have changed in this period, as far as
+   * a few places tell. New entries do not count: a table that is being filled is not one that changes all the time.
+   */
+  hasMostlyChanged(): boolean {
+    const { i32, stamp, places } = this
+    const { strideWords } = this.layout
+    let used = 0
+    let changed = 0
+    for (let sample = 0; sample < samples; sample++) {
+      const first = Math.floor((sample * places) / samples)
+      const end = Math.min(first + sampledPlaces, places)
+      for (let place = first; place < end; place++) {
+        const held = i32[place * strideWords + 1]!
+        if ((i32[place * strideWords]! | held) === 0) continue
+        used++
+        if (held === (stamp | 1)) changed++
+      }
+    }
+    return changed > 0 && changed >= used * wholeShareMin
+  }
+
   /** Of partitions with stamps. */
   #stampAll(): void {
     this.blocks = new Int32Array(blocksOf(this.places)).fill(this.stamp)
@@ -135,6 +168,8 @@ export class Tracking {
   /** Tracks what another partition tracks; its entries are copied afterwards. */
   trackLike(from: Tracking): void {
     this.stamp = from.stamp
+    this.isWhole = from.isWhole
+    this.wholeSnapshots = from.wholeSnapshots
     if (from.mode === Mode.Untracked) return
     this.mode = from.mode
     this.frozen = from.frozen === undefined ? undefined : this.#noBits()
@@ -174,8 +209,12 @@ export class Tracking {
   thaw(isWritten: boolean): void {
     if (this.mode !== Mode.Frozen) return
     this.owner = undefined
-    if (this.stamp !== 0) this.mode = Mode.Stamped
-    else {
+    if (this.stamp !== 0) {
+      const isTakenWhole = this.isWhole && !(isWritten && this.frozen === undefined)
+      this.isWhole = isTakenWhole || this.wholeSnapshots > 0
+      this.mode = this.isWhole ? Mode.Untracked : Mode.Stamped
+      if (this.isWhole) this.blocks = undefined
+    } else {
       if (isWritten) this.#zeroed = this.frozen
       this.mode = Mode.Tracked
     }
