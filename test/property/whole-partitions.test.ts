@@ -12,18 +12,21 @@ import { MemorySnapshotStore } from '../support/memory-snapshot-store.ts'
 const range = { keyGroupRange: { first: 0, last: 127 }, maxParallelism: 128 }
 const numRuns = process.env['MILLRACE_FULL'] === '1' ? 3000 : 200
 
-type Step =
-  | { readonly type: 'updateAll' }
-  | { readonly type: 'update' | 'remove'; readonly key: number }
-  | { readonly type: 'snapshot'; readonly end: 'complete' | 'late' | 'abort' | 'fail'; readonly between: readonly number[] }
-  | { readonly type: 'savepoint'; readonly between: readonly number[] }
+type Between = { readonly between: readonly number[] }
+type Savepoint = { readonly type: 'savepoint' } & Between
+type Snapshot = { readonly type: 'snapshot'; readonly end: 'complete' | 'late' | 'abort' | 'fail' } & Between
+type Change = { readonly type: 'updateAll' } | { readonly type: 'update' | 'remove'; readonly key: number }
+type Step = Change | Snapshot | Savepoint
 
 const keys = fc.integer({ min: 0, max: 20 })
 const between = fc.array(keys, { maxLength: 6 })
 const ends = fc.constantFrom<'complete' | 'late' | 'abort' | 'fail'>('complete', 'complete', 'late', 'abort', 'fail')
-const steps = fc.oneof(
+const steps: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: fc.constant<Step>({ type: 'updateAll' }) },
-  { weight: 3, arbitrary: fc.record({ type: fc.constantFrom<'update' | 'remove'>('update', 'update', 'remove'), key: keys }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ type: fc.constantFrom<'update' | 'remove'>('update', 'update', 'remove'), key: keys }),
+  },
   { weight: 6, arbitrary: fc.record({ type: fc.constant<'snapshot'>('snapshot'), end: ends, between }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant<'savepoint'>('savepoint'), between }) },
 )
@@ -38,10 +41,18 @@ class Run {
   #late: number[] = []
 
   async take(step: Step): Promise<void> {
-    if (step.type === 'updateAll') for (let key = 0; key <= 20; key++) this.#update(key)
-    else if (step.type === 'update') this.#update(step.key)
-    else if (step.type === 'remove') this.#remove(step.key)
-    else await this.#snapshot(step)
+    switch (step.type) {
+      case 'updateAll':
+        for (let key = 0; key <= 20; key++) this.#update(key)
+        return
+      case 'update':
+        return this.#update(step.key)
+      case 'remove':
+        return this.#remove(step.key)
+      case 'snapshot':
+      case 'savepoint':
+        return await this.#snapshot(step)
+    }
   }
 
   #update(key: number): void {
@@ -56,7 +67,7 @@ class Run {
     this.model.delete(key)
   }
 
-  async #snapshot(step: Step & { type: 'snapshot' | 'savepoint' }): Promise<void> {
+  async #snapshot(step: Snapshot | Savepoint): Promise<void> {
     const { backend, store } = this
     const isSavepoint = step.type === 'savepoint'
     const then = new Map(this.model)
@@ -64,7 +75,9 @@ class Run {
     const changes = [...step.between]
     store.betweenChunks = () => {
       const key = changes.pop()
-      if (key !== undefined) (key % 3 === 0 ? this.#remove(key) : this.#update(key))
+      if (key === undefined) return
+      if (key % 3 === 0) this.#remove(key)
+      else this.#update(key)
     }
     if (step.type === 'snapshot' && step.end === 'fail') store.failNextWrite = new Error('disk')
     let handle: KeyedStateHandle
@@ -128,6 +141,9 @@ it('restores what was there, whichever partitions are taken whole', async () => 
         await run.backend.close()
       }
     }),
-    { numRuns, examples: [[failures], [[...failures.slice(0, -1), { type: 'savepoint', between: [] }, ...failures.slice(-1)]]] },
+    {
+      numRuns,
+      examples: [[failures], [[...failures.slice(0, -1), { type: 'savepoint', between: [] }, ...failures.slice(-1)]]],
+    },
   )
 })

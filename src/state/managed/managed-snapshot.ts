@@ -145,7 +145,7 @@ export class ManagedSnapshot implements FrozenState {
     for (let i = 0; i < this.#partitions.length; i++) yield* this.#upserts(this.#partitions[i]!)
     for (const aside of this.#asides.values()) if (aside.count > 0) this.#finishAside(aside)
     if (this.#out.position > 0) yield this.#out.take()
-    yield* this.#finished
+    yield* this.#finishedChunks()
     for (const builder of this.#builders.values()) if (builder.count > 0) yield builder.take()
     this.#isWritten = true
   }
@@ -211,6 +211,21 @@ export class ManagedSnapshot implements FrozenState {
     }
     if (this.#records.count > 0) this.#writeBlock(owner)
     return at
+  }
+
+  /** What was put aside, a chunk at a time: small pieces would each cost a turn of the event loop. */
+  *#finishedChunks(): Generator<Uint8Array> {
+    let blocks: Uint8Array[] = []
+    let bytes = 0
+    for (const block of this.#finished) {
+      blocks.push(block)
+      bytes += block.length
+      if (bytes < this.#chunkBytes) continue
+      yield Buffer.concat(blocks)
+      blocks = []
+      bytes = 0
+    }
+    if (blocks.length > 0) yield Buffer.concat(blocks)
   }
 
   /** The blocks written so far, without a copy: at least a chunk. The next one is made in the buffer of the last. */
