@@ -35,7 +35,7 @@ const backend = openRocksdbBackend({
   maxParallelism: 128,
   localDirectory: directory,
   frontBytesMax: frontBytes,
-  rocksdb: { blockCacheBytes: cacheBytes, metadataInCache: true },
+  rocksdb: { blockCacheBytes: cacheBytes },
 })
 const counter = backend.value<number>({ kind: 'value', name: 'counter', type: types.float64() })
 

@@ -3,9 +3,11 @@
 
 #include "bindings.h"
 #include "napi-support.h"
+#include "shared-memory.h"
 
 NAPI_MODULE_INIT() {
   using namespace millrace;
+  returnLargeBlocks();
   exportOpen(env, exports);
   exportWrite(env, exports);
   exportMultiGet(env, exports);

@@ -18,17 +18,16 @@ class CloseTask : public AsyncTask {
   std::shared_ptr<Database> database_;
 };
 
-// open(path, blockCacheBytes, writeBufferBytes, compression, metadataInCache, mmapReads): handle
+// open(path, blockCacheBytes, writeBufferBytes, compression, mmapReads): handle
 // On the calling thread: some 10 ms, once per database.
 napi_value open(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info, 6);
+  Arguments arguments(env, info, 5);
   const std::string path = arguments.text(0);
   OpenSettings settings;
   settings.blockCacheBytes = arguments.integer(1);
   settings.writeBufferBytes = arguments.integer(2);
   settings.compression = arguments.text(3);
-  settings.metadataInCache = arguments.boolean(4);
-  settings.mmapReads = arguments.boolean(5);
+  settings.mmapReads = arguments.boolean(4);
   if (!arguments.ok()) return nullptr;
   std::shared_ptr<Database> database;
   const rocksdb::Status status = Database::open(path, makeOptions(settings), &database);

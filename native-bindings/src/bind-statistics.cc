@@ -1,3 +1,6 @@
+#include <cstdlib>
+#include <string>
+
 #include "async-task.h"
 #include "bindings.h"
 #include "database-handle.h"
@@ -19,6 +22,16 @@ napi_value latestSequence(napi_env env, napi_callback_info info) {
   return makeNumber(env, static_cast<double>(database->db()->GetLatestSequenceNumber()));
 }
 
+// Some whole numbers RocksDB gives as text only.
+bool numberProperty(rocksdb::DB* db, const std::string& name, uint64_t* value) {
+  if (db->GetIntProperty(name, value)) return true;
+  std::string text;
+  if (!db->GetProperty(name, &text) || text.empty()) return false;
+  char* end = nullptr;
+  *value = std::strtoull(text.c_str(), &end, 10);
+  return *end == '\0';
+}
+
 // property(handle, name): one of RocksDB's whole-number properties, -1 where there is none of that name.
 napi_value property(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info, 2);
@@ -31,7 +44,7 @@ napi_value property(napi_env env, napi_callback_info info) {
     return nullptr;
   }
   uint64_t value = 0;
-  const bool known = database->db()->GetIntProperty(name, &value);
+  const bool known = numberProperty(database->db(), name, &value);
   return makeNumber(env, known ? static_cast<double>(value) : -1);
 }
 

@@ -3,6 +3,9 @@
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
 
+#include <algorithm>
+#include <thread>
+
 #include "shared-memory.h"
 
 namespace millrace {
@@ -11,9 +14,14 @@ namespace {
 
 constexpr double kBloomBitsPerKey = 10;
 constexpr size_t kBlockBytes = 4096;
+// Of indexes and filters. A look-up meets one of each in every sorted run: small ones are many, and far apart in memory;
+// large ones are dear where the cache does not hold them.
+constexpr size_t kPartitionBytes = 64 * 1024;
 // Sorted runs before a compaction: fewer cost writes, more cost reads.
 constexpr int kSortedRunsMax = 8;
-constexpr int kBackgroundJobs = 2;
+// While one thread merges what is large, which takes minutes, another has to keep down what has come since.
+constexpr int kCompactionsMin = 2;
+constexpr int kCompactionsMax = 4;
 
 rocksdb::CompressionType compressionOf(const std::string& name) {
   if (name == "lz4") return rocksdb::kLZ4Compression;
@@ -21,19 +29,19 @@ rocksdb::CompressionType compressionOf(const std::string& name) {
   return rocksdb::kNoCompression;
 }
 
-rocksdb::BlockBasedTableOptions tableOptions(const OpenSettings& settings, const SharedMemory& memory) {
+rocksdb::BlockBasedTableOptions tableOptions(const SharedMemory& memory) {
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = memory.blockCache;
   table.block_size = kBlockBytes;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kBloomBitsPerKey));
   table.format_version = 5;
-  if (settings.metadataInCache) {
-    table.cache_index_and_filter_blocks = true;
-    table.cache_index_and_filter_blocks_with_high_priority = true;
-    table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
-    table.partition_filters = true;
-    table.metadata_cache_options.top_level_index_pinning = rocksdb::PinningTier::kAll;
-  }
+  // Indexes and filters (1.5 bytes a key) are charged to the cache, and in partitions: what is not asked for may go.
+  table.cache_index_and_filter_blocks = true;
+  table.cache_index_and_filter_blocks_with_high_priority = true;
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  table.partition_filters = true;
+  table.metadata_block_size = kPartitionBytes;
+  table.metadata_cache_options.top_level_index_pinning = rocksdb::PinningTier::kAll;
   return table;
 }
 
@@ -44,9 +52,10 @@ rocksdb::Options makeOptions(const OpenSettings& settings) {
   rocksdb::Options options;
   options.create_if_missing = true;
   options.compression = compressionOf(settings.compression);
-  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(tableOptions(settings, memory)));
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(tableOptions(memory)));
   options.write_buffer_manager = memory.writeBuffers;
-  options.max_background_jobs = kBackgroundJobs;
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  options.max_background_jobs = 1 + std::clamp(cores, kCompactionsMin, kCompactionsMax);  // one of them flushes
   options.max_open_files = -1;  // table readers stay open: no table cache look-up per read
   options.allow_mmap_reads = settings.mmapReads;
 

@@ -12,9 +12,6 @@ struct OpenSettings {
   size_t blockCacheBytes = 0;   // of the process, shared
   size_t writeBufferBytes = 0;  // of the process, shared
   std::string compression;      // none | lz4 | zstd
-  // Index and filter blocks are partitioned and charged to the block cache, for states that far exceed memory. Otherwise
-  // they stay in memory outside the cache: 1.5 bytes a key.
-  bool metadataInCache = false;
   bool mmapReads = false;
 };
 

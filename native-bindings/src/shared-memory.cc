@@ -1,5 +1,7 @@
 #include "shared-memory.h"
 
+#include <malloc.h>
+
 #include <mutex>
 
 namespace millrace {
@@ -7,6 +9,7 @@ namespace millrace {
 namespace {
 // Two bits: four shards. More and smaller shards collapse once index and filter blocks live in the cache.
 constexpr int kCacheShardBits = 2;
+constexpr int kLargeBlockBytes = 1 << 20;
 
 std::mutex guard;
 SharedMemory* shared = nullptr;
@@ -22,6 +25,13 @@ SharedMemory sharedMemory(size_t blockCacheBytes, size_t writeBufferBytes) {
   if (shared->blockCache->GetCapacity() < blockCacheBytes) shared->blockCache->SetCapacity(blockCacheBytes);
   if (shared->writeBuffers->buffer_size() < writeBufferBytes) shared->writeBuffers->SetBufferSize(writeBufferBytes);
   return *shared;
+}
+
+void returnLargeBlocks() {
+#ifdef __GLIBC__
+  (void)mallopt(M_MMAP_THRESHOLD, kLargeBlockBytes);
+  (void)mallopt(M_TRIM_THRESHOLD, kLargeBlockBytes);
+#endif
 }
 
 }  // namespace millrace

@@ -9,6 +9,6 @@ if (reason === undefined) {
   diskStoreContract('rocksdb', (directory) => new RocksdbStore(directory, {}))
   diskStoreContract(
     'rocksdb (partitioned filters, mapped files, compressed)',
-    (directory) => new RocksdbStore(directory, { metadataInCache: true, mmapReads: true, compression: 'lz4' }),
+    (directory) => new RocksdbStore(directory, { mmapReads: true, compression: 'lz4' }),
   )
 } else console.error(`skipped for rocksdb: ${reason}`)

@@ -8,6 +8,7 @@ import { hashKey } from '../../data/key-groups.ts'
 import type { NativeBuffer } from '../../memory/memory-views.ts'
 import { keyClassOf } from '../key-class.ts'
 import { keyCodecs } from '../snapshot-layout.ts'
+import { freeMemory } from './free-memory.ts'
 
 const headerBytes = 4
 const arenaBytesMin = 256
@@ -34,6 +35,12 @@ export class ByteKeys {
   #slots: Int32Array = new Int32Array(2 * slotsMin)
   #mask = slotsMin - 1
   #count = 0
+
+  /** Gives the memory back; nothing may be asked any more. */
+  release(): void {
+    freeMemory(this.#arena)
+    freeMemory(this.#slots)
+  }
 
   get bytes(): number {
     return this.#arena.length + this.#slots.byteLength
@@ -120,11 +127,13 @@ export class ByteKeys {
     this.#slots = new Int32Array(old.length * 2)
     this.#mask = old.length - 1
     for (let at = 0; at < old.length; at += 2) if (old[at] !== 0) this.#place(old[at]! - 1, old[at + 1]!)
+    freeMemory(old)
   }
 
   #growArena(needed: number): void {
     const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#arena.length * 2)) as NativeBuffer
     this.#arena.copy(grown, 0, 0, this.#used)
+    freeMemory(this.#arena)
     this.#arena = grown
   }
 }

@@ -183,7 +183,7 @@ export class DiskBackend extends KeyedBackendBase {
       generation.counts.set(table, table.count)
     }
     this.context.invalidate()
-    if (!generation.isEmpty) this.queue.add(new IngestJob(generation, this.store, this.memory))
+    if (!generation.isEmpty) this.queue.add(new IngestJob(generation, this.store, this.memory, this.reads))
     return generation
   }
 
@@ -191,7 +191,7 @@ export class DiskBackend extends KeyedBackendBase {
   grew(table: DiskTable): void {
     const memory = this.memory
     table.account(memory)
-    if (!memory.isActiveFull || memory.activeBytes < this.#emptyBytes + freezeBytesMin) return
+    if (!memory.isActiveFull(table.active.growthBytes) || memory.activeBytes < this.#emptyBytes + freezeBytesMin) return
     this.queue.check()
     if (memory.isBehind) this.#catchUp()
     this.freezeAll()

@@ -199,6 +199,12 @@ export class DiskCell<V> implements LoadableCell<V> {
     if (this.#isLive(table, key, keyGroup)) this.#delete(table, key, keyGroup)
   }
 
+  /** A table that is in no tier any more. */
+  release(front: FrontTable): void {
+    front.release()
+    this.#context.invalidate()
+  }
+
   /** Gives a table up that `isForgettable`. */
   forget(table: DiskTable): void {
     if (this.tables.get(table.namespace) !== table) return

@@ -25,6 +25,8 @@ export interface DiskStore {
   readonly valueLengths: Int32Array
   /** Takes in packed entries (packed-entries-layout), above all that is there. Resolves once readers see them. */
   ingest(buffers: readonly Uint8Array[]): Promise<void>
+  /** Milliseconds by which the next ingest should wait: the engine has much to merge, and reads suffer. 0: none. */
+  backlogMs?(): number
   /**
    * Waits on this thread until what `ingest` and `snapshot` began has been done; throws where it failed. Absent where
    * the engine cannot.

@@ -100,10 +100,12 @@ export class DiskTable {
     return this.active.readers.length === 0 && !this.active.hasChanges()
   }
 
-  /** Puts another clean table in the place of the present one. */
+  /** Puts another clean table in the place of the present one, whose memory is free afterwards. */
   keepClean(clean: FrontTable | undefined): void {
-    if (clean === undefined || this.clean !== undefined) this.isComplete = false
+    const old = this.clean
+    if (clean === undefined || old !== undefined) this.isComplete = false
     this.clean = clean
+    if (old !== undefined) this.cell.release(old)
   }
 
   /** Brings the sums of memory up to date. */

@@ -6,12 +6,22 @@ import type { StateBudget } from '../state-budget.ts'
 
 const quantumBytes = 256 * 1024
 const limitBytesMin = 256 * 1024
+/** What may be taken of the limit: by changes, by changes that are all there is, by what only saves reads. */
+const activeShare = 0.25
+const aloneShare = 0.5
+const cleanShare = 0.6
+/** As much as this may be encoded at once; sorting and writing it takes another fifth. */
+const pieceShare = 0.25
+/** Of more the slot waits for the disk. */
+const behindShare = 1.1
 
 export class FrontMemory {
   /** Of tables that take changes. */
   activeBytes = 0
   /** Of tables that are being written to disk. */
   frozenBytes = 0
+  /** Of what is encoded for the engine, and has not been taken in by it. */
+  transitBytes = 0
   /** Of tables that only save reads. */
   cleanBytes = 0
   /** Of what is not in tables, but charged with them: timers. */
@@ -27,27 +37,34 @@ export class FrontMemory {
   }
 
   get usedBytes(): number {
-    return this.activeBytes + this.frozenBytes + this.cleanBytes + this.otherBytes
+    return this.activeBytes + this.frozenBytes + this.transitBytes + this.cleanBytes + this.otherBytes
   }
 
   /**
-   * Changes may take two fifths: as much again may be on its way to disk, the rest is cache. Three fifths as long as there
-   * is nothing else: that is all of the state, and will be the cache.
+   * Changes, with what they are about to grow by, may take a quarter: as much again may be on its way to disk, as much
+   * be encoded for it, the rest is cache. Half as long as there is nothing else: that is all of the state, and will be
+   * the cache.
    */
-  get isActiveFull(): boolean {
+  isActiveFull(growthBytes: number): boolean {
     const isAlone = this.frozenBytes === 0 && this.cleanBytes === 0
-    return this.activeBytes > this.limitBytes * (isAlone ? 0.6 : 0.4)
+    return this.activeBytes + growthBytes > this.limitBytes * (isAlone ? aloneShare : activeShare)
+  }
+
+  /** A generation of more is handed to the engine in pieces. */
+  get pieceBytes(): number {
+    return this.limitBytes * pieceShare
   }
 
   /** So much is waiting for the disk that the caller should wait too. */
   get isBehind(): boolean {
-    return this.activeBytes + this.frozenBytes > this.limitBytes
+    const { limitBytes, otherBytes } = this
+    return this.usedBytes - otherBytes > limitBytes * behindShare || this.activeBytes + this.frozenBytes > limitBytes
   }
 
   /** Bytes by which clean tables may still grow, once `freedBytes` of frozen ones are gone. */
   cleanBytesLeft(freedBytes = 0): number {
-    const others = this.activeBytes + this.frozenBytes - freedBytes
-    return Math.min(this.limitBytes * 0.6, this.limitBytes - others) - this.cleanBytes
+    const others = this.activeBytes + this.frozenBytes + this.transitBytes - freedBytes
+    return Math.min(this.limitBytes * cleanShare, this.limitBytes - others) - this.cleanBytes
   }
 
   /** To be called after any of the sums has changed. */
@@ -68,6 +85,7 @@ export class FrontMemory {
     this.#grantedBytes = 0
     this.activeBytes = 0
     this.frozenBytes = 0
+    this.transitBytes = 0
     this.cleanBytes = 0
     this.otherBytes = 0
   }

@@ -15,6 +15,7 @@ import { hashKey } from '../../data/key-groups.ts'
 import { detached, estimatedBytes } from '../detached-value.ts'
 import { KeyClass } from '../key-class.ts'
 import { ByteKeys } from './byte-keys.ts'
+import { freeMemory } from './free-memory.ts'
 import type { FrozenPart } from './generation.ts'
 import type { ValueLayout } from './value-layout.ts'
 
@@ -27,6 +28,8 @@ const superseded = 4
 const entriesMin = 8
 const indexSlotsMin = 16
 const sparseEntriesMin = 64
+/** Tables of more entries grow by a quarter, smaller ones to twice their size: what stands empty counts as used. */
+const doublingEntriesMax = 128 * 1024
 /** Hashes, then entries that are being touched. Not reentrant. */
 let touched = new Int32Array(256)
 /** Slots of the index per entry at the least: what collides costs a look at another row. */
@@ -73,6 +76,8 @@ export class FrontTable {
   /** Parts that write entries of this table, as they were when frozen. */
   readonly readers: FrozenPart[] = []
   readonly walks: Set<EntryWalk> = new Set()
+  /** It is being merged: `release` does nothing. */
+  isHeld = false
   /** What touching has read: kept so that nobody can leave the reading out. */
   touched = 0
 
@@ -94,6 +99,24 @@ export class FrontTable {
 
   get liveCount(): number {
     return this.count - this.deletedCount
+  }
+
+  /** Bytes by which the next entry will make the table larger. */
+  get growthBytes(): number {
+    const index = (this.#numberCount + 1) * 2 > this.#index.length ? this.#index.byteLength : 0
+    if (this.count < this.#capacity) return index
+    return index + (grownCapacity(this.#capacity) - this.#capacity) * (this.#stride * 8 + 3)
+  }
+
+  /** The table is done with: gives its memory back, unless somebody still reads it. It knows no key afterwards. */
+  release(): void {
+    if (this.isHeld || this.walks.size > 0 || this.readers.length > 0) return
+    for (const array of [this.f64, this.keyGroups, this.states, this.#index]) freeMemory(array)
+    this.#byteKeys?.release()
+    const empty = new FrontTable(this.layout)
+    this.#become(empty)
+    this.#supersededCount = 0
+    this.#changes = undefined
   }
 
   /** Most of it is deleted entries. */
@@ -352,6 +375,11 @@ export class FrontTable {
       walk.next = next < 0 ? kept.count : next
       walk.count = count < 0 ? kept.count : count
     }
+    for (const array of [this.f64, this.keyGroups, this.states, this.#index]) freeMemory(array)
+    this.#become(kept)
+  }
+
+  #become(kept: FrontTable): void {
     this.count = kept.count
     this.deletedCount = kept.deletedCount
     this.#changes = kept.#changes
@@ -421,7 +449,7 @@ export class FrontTable {
   }
 
   #grow(): void {
-    const capacity = this.#capacity * 2
+    const capacity = grownCapacity(this.#capacity)
     this.#capacity = capacity
     this.f64 = grown(this.f64, new Float64Array(capacity * this.#stride))
     this.i64 = new BigInt64Array(this.f64.buffer)
@@ -439,6 +467,7 @@ export class FrontTable {
   }
 
   #fillIndex(slots: number): void {
+    freeMemory(this.#index)
     this.#index = new Int32Array(slots)
     this.#mask = slots - 1
     this.#tagMask = tagMaskOf(slots, this.#capacity)
@@ -469,7 +498,7 @@ function slotOf(key: number): number {
 
 /** The bits of a slot that entry + 1 does not need, for as long as neither of the two doubles. */
 function tagMaskOf(slots: number, capacity: number): number {
-  return ~(Math.max(2 * slots, 2 * capacity) - 1)
+  return ~(Math.max(2 * slots, 2 * powerOfTwo(capacity)) - 1)
 }
 
 function wordsOf(entries: number): number {
@@ -482,11 +511,17 @@ function allBits(entries: number): Int32Array {
   return bits
 }
 
+/** A multiple of eight. */
+function grownCapacity(capacity: number): number {
+  return capacity < doublingEntriesMax ? capacity * 2 : capacity + (capacity >>> 5) * 8
+}
+
 function powerOfTwo(atLeast: number): number {
   return 2 ** Math.ceil(Math.log2(atLeast))
 }
 
 function grown<T extends Float64Array | Int32Array | Uint16Array | Uint8Array>(old: T, fresh: T): T {
   fresh.set(old as never)
+  freeMemory(old)
   return fresh
 }

@@ -10,6 +10,7 @@ import { ByteWriter } from '../../data/bytes.ts'
 import type { KeyGroupRange } from '../../data/key-groups.ts'
 import type { DiskTable } from './disk-table.ts'
 import { int32EntryKeyBytes, placeInt32EntryKey, rangeOfNamespace, writeEntryStart } from './entry-key-layout.ts'
+import { freeMemory } from './free-memory.ts'
 import type { FrontTable } from './front-table.ts'
 import { PackedEntriesWriter } from './packed-entries-layout.ts'
 
@@ -68,8 +69,10 @@ export class Generation {
   readonly counts: Map<DiskTable, number> = new Map()
   readonly #droppedPrefixes: readonly Uint8Array[]
   readonly #keyGroupRange: KeyGroupRange
-  readonly #full: Uint8Array[] = []
+  #full: PackedEntriesWriter[] = []
   #writer = new PackedEntriesWriter()
+  /** Given out, and being read. */
+  #lent: PackedEntriesWriter[] = []
   readonly #key = new ByteWriter()
   readonly #value = new ByteWriter()
 
@@ -82,15 +85,30 @@ export class Generation {
     return this.parts.length === 0 && this.#droppedPrefixes.length === 0
   }
 
-  /** Packed entries; complete once `encode` has come to its end. */
-  buffers(): Uint8Array[] {
-    return [...this.#full, this.#writer.written()]
+  /** Memory of what is encoded, lent or not. */
+  get encodedBytes(): number {
+    let bytes = this.#writer.buffer.length
+    for (const writer of this.#full) bytes += writer.buffer.length
+    for (const writer of this.#lent) bytes += writer.buffer.length
+    return bytes
   }
 
-  /** What `buffers` gave out is written. */
-  releaseBuffers(): void {
-    this.#full.length = 0
+  get hasEncoded(): boolean {
+    return this.#full.length > 0 || this.#writer.position > 0
+  }
+
+  /** Gives out what has been encoded since the last time, until `releaseBuffers`. */
+  lendBuffers(): Uint8Array[] {
+    this.#lent = [...this.#full, this.#writer]
+    this.#full = []
     this.#writer = new PackedEntriesWriter(0)
+    return this.#lent.filter(({ position }) => position > 0).map((writer) => writer.written())
+  }
+
+  /** What was lent is written. */
+  releaseBuffers(): void {
+    for (const { buffer } of this.#lent) freeMemory(buffer)
+    this.#lent = []
   }
 
   *encode(): Generator<void> {
@@ -157,7 +175,7 @@ export class Generation {
 
   #makeRoom(): void {
     if (this.#writer.position <= bufferBytes) return
-    this.#full.push(this.#writer.written())
+    this.#full.push(this.#writer)
     this.#writer = new PackedEntriesWriter(bufferBytes + 65_536)
   }
 

@@ -1,6 +1,10 @@
 /**
  * Takes one generation to the store: encodes it, has it ingested, retires its tables.
  *
+ * A generation that would take too much memory when encoded goes in pieces: until its tables are retired their entries
+ * are found in memory, so that nobody sees a part of it only. Where the store has fallen behind with merging, each piece
+ * waits a while, bounded, and with it the slot once its memory is full.
+ *
  * Retiring keeps what is hot: the frozen table and the clean one become one where memory allows, the newer value
  * winning; otherwise the frozen one takes the clean one's place, so that two generations of use decide what stays.
  */
@@ -10,55 +14,108 @@ import type { FrontMemory } from './front-memory.ts'
 import type { FrontTable } from './front-table.ts'
 import type { FrozenPart, Generation } from './generation.ts'
 import type { SpillJob } from './spill-queue.ts'
+import type { StoreReads } from './store-reads.ts'
 
 const entriesPerStep = 8192
+const pauseMs = 5
+/** Memory that sorting and writing take, in multiples of what is encoded. */
+const sortShare = 0.2
 
 export class IngestJob implements SpillJob {
   readonly #generation: Generation
   readonly #store: DiskStore
   readonly #memory: FrontMemory
+  readonly #reads: StoreReads
   readonly #encoding: Generator<void>
   readonly #retiring: Generator<void>
   #isEncoded = false
+  /** Of the piece under way. */
   #ingesting: Promise<void> | undefined
-  #isIngested = false
+  #piecesDone = 0
+  #isGivenUp = false
+  /** Left of the present piece's delay; undefined: the store has not been asked. */
+  #delayMs: number | undefined
+  /** What is charged for encoded entries. */
+  #transitBytes = 0
 
-  constructor(generation: Generation, store: DiskStore, memory: FrontMemory) {
+  constructor(generation: Generation, store: DiskStore, memory: FrontMemory, reads: StoreReads) {
     this.#generation = generation
     this.#store = store
     this.#memory = memory
+    this.#reads = reads
     this.#encoding = generation.encode()
     this.#retiring = this.#retire()
   }
 
   step(): boolean | Promise<void> {
-    if (!this.#isEncoded) {
-      this.#isEncoded = this.#encoding.next().done === true
-      return true
-    }
-    if (!this.#isIngested) return (this.#ingesting ??= this.#ingest())
+    if (this.#ingesting !== undefined) return this.#ingesting
+    if (this.#isGivenUp) return false
+    if (!this.#isEncoded && !this.#encodeStep()) return true
+    if (this.#generation.hasEncoded) return this.#pause() ?? (this.#ingesting = this.#ingest())
     return this.#retiring.next().done !== true
   }
 
   finishNow(): void {
-    while (!this.#isEncoded) this.step()
-    if (!this.#isIngested) {
-      this.#ingesting ??= this.#ingest()
-      this.#ingesting.catch(() => {})
+    for (;;) {
+      if (this.#ingesting === undefined) {
+        while (!this.#isEncoded && !this.#encodeStep());
+        if (!this.#generation.hasEncoded) break
+        while (this.#takePause()) Atomics.wait(pauseWord, 0, 0, pauseMs)
+        this.#ingesting = this.#ingest()
+        this.#ingesting.catch(() => {})
+      }
       this.#store.waitForBegun!()
-      this.#isIngested = true
+      this.#pieceDone()
     }
     while (this.#retiring.next().done !== true);
   }
 
-  failed(): void {}
+  failed(): void {
+    this.#isGivenUp = true
+  }
+
+  /** True where there is a piece to be ingested, or nothing more to encode. */
+  #encodeStep(): boolean {
+    this.#isEncoded = this.#encoding.next().done === true
+    this.#charge(this.#generation.encodedBytes)
+    return this.#isEncoded || this.#transitBytes >= this.#memory.pieceBytes
+  }
+
+  /** True: a part of the piece's delay is to be waited for. */
+  #takePause(): boolean {
+    const left = (this.#delayMs ??= this.#store.backlogMs?.() ?? 0)
+    if (left <= 0 || this.#isGivenUp || this.#store.backlogMs!() === 0) return false
+    this.#delayMs = left - pauseMs
+    return true
+  }
+
+  #pause(): Promise<void> | undefined {
+    return this.#takePause() ? new Promise((resolve) => setTimeout(resolve, pauseMs)) : undefined
+  }
 
   async #ingest(): Promise<void> {
+    const piece = this.#piecesDone
+    const buffers = this.#generation.lendBuffers()
+    this.#charge(this.#generation.encodedBytes * (1 + sortShare))
     const opening = this.#store.open()
     if (opening !== undefined) await opening
-    await this.#store.ingest(this.#generation.buffers())
+    await this.#store.ingest(buffers)
+    if (this.#piecesDone === piece) this.#pieceDone()
+  }
+
+  #pieceDone(): void {
+    this.#piecesDone++
+    this.#ingesting = undefined
+    this.#delayMs = undefined
     this.#generation.releaseBuffers()
-    this.#isIngested = true
+    this.#charge(this.#isEncoded ? 0 : this.#generation.encodedBytes)
+  }
+
+  #charge(bytes: number): void {
+    this.#memory.transitBytes += bytes - this.#transitBytes
+    this.#transitBytes = bytes
+    this.#memory.settle()
+    this.#reads.keepWithinLimit()
   }
 
   *#retire(): Generator<void> {
@@ -75,10 +132,17 @@ export class IngestJob implements SpillJob {
     if (table.isDropped) return
     if (part.bytes === 0) return this.#retireInPlace(table, front)
     const spareBytes = this.#memory.cleanBytesLeft(part.bytes)
-    if (table.clean !== undefined && front.bytes <= spareBytes) yield* mergeInto(table.clean, part)
-    else table.keepClean(front.bytes - (table.clean?.bytes ?? 0) <= spareBytes ? front : undefined)
+    let dead: FrontTable | undefined
+    if (table.clean !== undefined && front.bytes <= spareBytes) {
+      dead = yield* mergeInto(table.clean, part)
+    } else {
+      const isKept = front.bytes - (table.clean?.bytes ?? 0) <= spareBytes
+      table.keepClean(isKept ? front : undefined)
+      dead = isKept ? undefined : front
+    }
     if (table.isDropped) return
     table.parts = table.parts.filter((other) => other !== part)
+    if (dead !== undefined) table.cell.release(dead)
     table.account(this.#memory)
     if (table.namespace !== 0 && table.isForgettable) table.cell.forget(table)
   }
@@ -89,12 +153,15 @@ export class IngestJob implements SpillJob {
   }
 }
 
-/** The table that has less to give to the other is merged into it; the part's entries win. */
-function* mergeInto(clean: FrontTable, part: FrozenPart): Generator<void> {
+const pauseWord = new Int32Array(new SharedArrayBuffer(4))
+
+/** The table that has less to give to the other is merged into it; the part's entries win. Returns the one that is done with. */
+function* mergeInto(clean: FrontTable, part: FrozenPart): Generator<void, FrontTable> {
   const { table, front } = part
   const isFrontKept = front.freshCount >= clean.freshCount
   const from = isFrontKept ? clean : front
   const into = isFrontKept ? front : clean
+  clean.isHeld = true
   let taken = 0
   for (let entry = 0; entry < from.count; entry++) {
     // What a newer table has taken over need not be known here.
@@ -103,5 +170,7 @@ function* mergeInto(clean: FrontTable, part: FrozenPart): Generator<void> {
     else if (into.find(from.keyOf(entry)) < 0) into.take(from, entry)
     if (++taken % entriesPerStep === 0) yield
   }
+  clean.isHeld = false
   if (!table.isDropped) table.clean = into
+  return from
 }

@@ -67,6 +67,14 @@ export class StoreReads {
     table.account(this.#memory)
   }
 
+  /** Gives up what only saves reads where there is too much of all together. What is whole stays: nothing has to be read. */
+  keepWithinLimit(): void {
+    const memory = this.#memory
+    while (memory.usedBytes - memory.otherBytes > memory.limitBytes && memory.cleanBytes > evictedBytesMin) {
+      if (!this.#giveUpLargest((table) => !table.isComplete)) return
+    }
+  }
+
   #add(at: number, table: DiskTable, key: unknown, keyGroup: number): void {
     this.#offsets[at] = this.#keys.position
     writeEntryKey(keyGroup, table.prefix, key, this.#keys)
@@ -104,14 +112,19 @@ export class StoreReads {
   #makeRoom(entries: number): void {
     const memory = this.#memory
     while (memory.cleanBytesLeft() < entries * entryBytes && memory.cleanBytes > evictedBytesMin) {
-      let largest: DiskTable | undefined
-      for (const table of this.#tables()) {
-        if (table.clean !== undefined && table.clean.bytes > (largest?.clean?.bytes ?? 0)) largest = table
-      }
-      if (largest === undefined) return
-      largest.keepClean(undefined)
-      largest.account(memory)
+      if (!this.#giveUpLargest(() => true)) return
     }
+  }
+
+  #giveUpLargest(may: (table: DiskTable) => boolean): boolean {
+    let largest: DiskTable | undefined
+    for (const table of this.#tables()) {
+      if (table.clean !== undefined && table.clean.bytes > (largest?.clean?.bytes ?? 0) && may(table)) largest = table
+    }
+    if (largest === undefined) return false
+    largest.keepClean(undefined)
+    largest.account(this.#memory)
+    return true
   }
 }
 

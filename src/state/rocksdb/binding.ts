@@ -35,7 +35,6 @@ export interface RocksdbBinding {
     blockCacheBytes: number,
     writeBufferBytes: number,
     compression: 'none' | 'lz4' | 'zstd',
-    metadataInCache: boolean,
     mmapReads: boolean,
   ): DatabaseHandle
   close(database: DatabaseHandle): Promise<void>

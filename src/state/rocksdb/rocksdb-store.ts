@@ -7,12 +7,10 @@ import { type DatabaseHandle, type IteratorHandle, type RocksdbBinding, rocksdbB
 import { PackedEntriesReader } from '../disk/packed-entries-layout.ts'
 
 export interface RocksdbOptions {
-  /** Of the process: all databases share one cache. Default 64 MiB. */
+  /** Of the process: all databases share one cache, which their indexes and filters are charged to. Default 64 MiB. */
   readonly blockCacheBytes?: number
   /** Default none: state that is small and often rewritten gains little. */
   readonly compression?: 'none' | 'lz4' | 'zstd'
-  /** Index and filter blocks are charged to the cache: for states far larger than memory. Default false. */
-  readonly metadataInCache?: boolean
   /** Table files are mapped: reads that miss the block cache cost no copy. Default false. */
   readonly mmapReads?: boolean
 }
@@ -21,6 +19,10 @@ const blockCacheBytesDefault = 64 * 1024 * 1024
 const writeBufferBytes = 1024 * 1024
 const valueBytesInitial = 64 * 1024
 const scanChunkBytes = 64 * 1024
+/** Tables that nothing has merged: from here on, each more delays the next by so much. */
+const runsMax = 16
+const delayPerRunMs = 100
+const delayMsMax = 2000
 /** One native call stays short: a worker that is ended meanwhile ends late. */
 const waitMs = 5
 
@@ -51,7 +53,6 @@ export class RocksdbStore implements DiskStore {
         this.#options.blockCacheBytes ?? blockCacheBytesDefault,
         writeBufferBytes,
         this.#options.compression ?? 'none',
-        this.#options.metadataInCache ?? false,
         this.#options.mmapReads ?? false,
       )
     } catch (error) {
@@ -74,6 +75,13 @@ export class RocksdbStore implements DiskStore {
 
   async ingest(buffers: readonly Uint8Array[]): Promise<void> {
     await this.#binding.ingest(this.#open(), ...buffers)
+  }
+
+  /** Begun reads look into every table of level 0: compaction has to keep up with those that come. */
+  backlogMs(): number {
+    const excess = this.property('rocksdb.num-files-at-level0') - runsMax
+    if (excess <= 0 || this.property('rocksdb.num-running-compactions') <= 0) return 0
+    return Math.min(excess * delayPerRunMs, delayMsMax)
   }
 
   waitForBegun(): void {
@@ -110,6 +118,11 @@ export class RocksdbStore implements DiskStore {
   memoryBytes(): number {
     const database = this.#database
     return database === undefined ? 0 : this.#binding.property(database, 'rocksdb.estimate-table-readers-mem')
+  }
+
+  /** A whole-number property of RocksDB by its name, -1 where there is none. */
+  property(name: string): number {
+    return this.#binding.property(this.#open(), name)
   }
 
   async close(): Promise<void> {

@@ -72,7 +72,7 @@ describe.skipIf(reason !== undefined)('rocksdb binding', () => {
   const opened: DatabaseHandle[] = []
 
   const open = async (name: string): Promise<DatabaseHandle> => {
-    const database = rocksdbBinding().open(join(directory, name), 8 << 20, 4 << 20, 'none', false, false)
+    const database = rocksdbBinding().open(join(directory, name), 8 << 20, 4 << 20, 'none', false)
     opened.push(database)
     return database
   }
@@ -261,7 +261,7 @@ describe.skipIf(reason !== undefined)('rocksdb binding', () => {
       await once(worker, 'message')
       await new Promise((resolve) => setTimeout(resolve, round * 15))
       await worker.terminate()
-      const database = rocksdbBinding().open(join(directory, 'w'), 8 << 20, 4 << 20, 'none', false, false)
+      const database = rocksdbBinding().open(join(directory, 'w'), 8 << 20, 4 << 20, 'none', false)
       await rocksdbBinding().close(database)
     }
   })

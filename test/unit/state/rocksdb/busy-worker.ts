@@ -7,7 +7,7 @@ import { PackedEntriesWriter } from '../../../../src/state/disk/packed-entries-l
 
 const { path, scratch, round } = workerData as { path: string; scratch: string; round: number }
 const binding = rocksdbBinding()
-const database = binding.open(path, 8 << 20, 4 << 20, 'none', false, false)
+const database = binding.open(path, 8 << 20, 4 << 20, 'none', false)
 const key = Buffer.alloc(8)
 const entries = (): Uint8Array => {
   const writer = new PackedEntriesWriter()
