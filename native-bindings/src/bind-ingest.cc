@@ -3,6 +3,7 @@
 #include "async-task.h"
 #include "bindings.h"
 #include "database-handle.h"
+#include "shared-memory.h"
 #include "table-writer.h"
 
 namespace millrace {
@@ -26,6 +27,7 @@ class IngestTask : public AsyncTask {
   rocksdb::Status run() override {
     rocksdb::Status status = ingest();
     hasRun_ = true;
+    returnFreeMemory();
     database_->end(status);
     return status;
   }

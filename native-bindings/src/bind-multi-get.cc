@@ -4,6 +4,7 @@
 #include "bindings.h"
 #include "database-handle.h"
 #include "key-order.h"
+#include "shared-memory.h"
 
 namespace millrace {
 
@@ -72,6 +73,7 @@ rocksdb::Status read(rocksdb::DB* db, const Request& request, Scratch* scratch, 
   options.verify_checksums = true;
   db->MultiGet(options, db->DefaultColumnFamily(), request.count, scratch->keys.data(), scratch->found.data(),
                scratch->statuses.data(), true);
+  noteReads(request.count);
   rocksdb::Status status = deliver(request, scratch, needed);
   for (rocksdb::PinnableSlice& value : scratch->found) value.Reset();
   return status;

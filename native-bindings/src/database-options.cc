@@ -76,4 +76,13 @@ rocksdb::Options makeOptions(const OpenSettings& settings) {
   return options;
 }
 
+rocksdb::Options spillOptions(const rocksdb::Options& options) {
+  rocksdb::BlockBasedTableOptions table = *options.table_factory->GetOptions<rocksdb::BlockBasedTableOptions>();
+  table.index_type = rocksdb::BlockBasedTableOptions::kBinarySearch;
+  table.partition_filters = false;
+  rocksdb::Options spill = options;
+  spill.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return spill;
+}
+
 }  // namespace millrace

@@ -17,4 +17,8 @@ struct OpenSettings {
 
 rocksdb::Options makeOptions(const OpenSettings& settings);
 
+// For table files that are written to be ingested into a database of these options: small and asked by every look-up
+// until they are merged, so that index and filter are whole. A filter in partitions takes three times as long.
+rocksdb::Options spillOptions(const rocksdb::Options& options);
+
 }  // namespace millrace

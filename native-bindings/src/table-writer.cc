@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "database-options.h"
+
 namespace millrace {
 
 namespace {
@@ -205,7 +207,7 @@ rocksdb::Status writeTable(const Database& database, const std::vector<PackedRea
   *entries = 0;
   if (!status.ok() || from.isEmpty()) return status;
 
-  rocksdb::SstFileWriter writer(tableEnvOptions(), database.options(), nullptr, false);
+  rocksdb::SstFileWriter writer(tableEnvOptions(), spillOptions(database.options()), nullptr, false);
   status = writer.Open(path);
   if (status.ok()) status = writePoints(database, &from, &writer, entries);
   // A range tombstone does not touch the points of its own file: they were written after it.

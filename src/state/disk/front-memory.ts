@@ -12,8 +12,6 @@ const aloneShare = 0.5
 const cleanShare = 0.6
 /** As much as this may be encoded at once; sorting and writing it takes another fifth. */
 const pieceShare = 0.25
-/** Of more the slot waits for the disk. */
-const behindShare = 1.1
 
 export class FrontMemory {
   /** Of tables that take changes. */
@@ -57,8 +55,7 @@ export class FrontMemory {
 
   /** So much is waiting for the disk that the caller should wait too. */
   get isBehind(): boolean {
-    const { limitBytes, otherBytes } = this
-    return this.usedBytes - otherBytes > limitBytes * behindShare || this.activeBytes + this.frozenBytes > limitBytes
+    return this.usedBytes - this.otherBytes > this.limitBytes
   }
 
   /** Bytes by which clean tables may still grow, once `freedBytes` of frozen ones are gone. */
