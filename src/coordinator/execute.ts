@@ -18,6 +18,7 @@ import { type CheckpointDoors, JobCheckpoints, type RestorePoint } from './job-c
 import { JobControl } from './job-control.ts'
 import type { ExecuteJob, JobRequest, JobResult, RestartReport } from './job-execution.ts'
 import { JobSinks } from './job-sinks.ts'
+import { restoreWarnings } from './restore-warnings.ts'
 import { isRestartable, restartStrategy, restartWarning } from './restart-strategy.ts'
 import { SlotPool } from './slot-pool.ts'
 import type { Slots } from './slots.ts'
@@ -67,7 +68,10 @@ export async function executeBehind(doors: JobDoors, given: JobRequest): Promise
       countRestart: (restart: RestartReport) => control.countRestart(restart),
     }
     request.onControl?.(control, { jobId, jobName: job.jobName })
-    const warnings = hasCheckpoints ? atMostOnceWarnings(job) : []
+    const warnings = [
+      ...(hasCheckpoints ? atMostOnceWarnings(job) : []),
+      ...restoreWarnings(job, restore?.subtasks ?? {}),
+    ]
     for (const warning of warnings) (request.onWarning ?? emitWarning)(warning)
     const outcome = await runAttempts(plan, control, { restore, splits })
     if (!outcome.isSuspended) await sinks.commit()

@@ -31,6 +31,11 @@ export function isTablesHandle(handle: KeyedStateHandle): boolean {
   return (handle.meta as { layout?: unknown } | null)?.layout === 'tables'
 }
 
+/** Written before timers were. */
+export function lacksTimers(handle: KeyedStateHandle): boolean {
+  return isTablesHandle(handle) && handle.formatVersion === 1
+}
+
 /** Refuses what this backend cannot read, with the reason. */
 export function diskMetaOf(handle: KeyedStateHandle, format: string, maxParallelism: number): DiskMeta {
   const meta = handle.meta as DiskMeta

@@ -8,7 +8,9 @@
  * 1. An entry's number never changes, except by `compact`, which tells the walks that are under way.
  * 2. A deleted entry stays, as the knowledge that the key is absent here and in everything beneath.
  * 3. `bytes` counts what is allocated, objects by estimate.
- * 4. What a part that has frozen the table in place has yet to encode is encoded before it changes (`preserve`).
+ * 4. While the index grows, entries from `#moved` on stand in `#oldIndex`, later ones in both or the new one only: a few are
+ *    moved with each that is added, since moving millions at once would stop the slot for a second.
+ * 5. What a part that has frozen the table in place has yet to encode is encoded before it changes (`preserve`).
  */
 import type { ByteWriter } from '../../data/bytes.ts'
 import { hashKey } from '../../data/key-groups.ts'
@@ -32,6 +34,10 @@ const sparseEntriesMin = 64
 const doublingEntriesMax = 128 * 1024
 /** Hashes, then entries that are being touched. Not reentrant. */
 let touched = new Int32Array(256)
+/** Entries that each addition moves to the new index; a larger index is wanted after as many additions as there are entries. */
+const movedPerAddition = 8
+/** Fewer are moved at once. */
+const movedAtOnceMax = 16 * 1024
 /** Slots of the index per entry at the least: what collides costs a look at another row. */
 const indexSlack = 2
 
@@ -66,6 +72,10 @@ export class FrontTable {
   #index: Int32Array
   #mask: number
   #tagMask: number
+  /** The index before it grew, until all of its entries are moved. */
+  #oldIndex: Int32Array | undefined
+  #oldTagMask = 0
+  #moved = 0
   #numberCount = 0
   #byteKeys: ByteKeys | undefined
   #byteKeyBytes = 0
@@ -111,7 +121,7 @@ export class FrontTable {
   /** The table is done with: gives its memory back, unless somebody still reads it. It knows no key afterwards. */
   release(): void {
     if (this.isHeld || this.walks.size > 0 || this.readers.length > 0) return
-    for (const array of [this.f64, this.keyGroups, this.states, this.#index]) freeMemory(array)
+    this.#freeColumns()
     this.#byteKeys?.release()
     const empty = new FrontTable(this.layout)
     this.#become(empty)
@@ -133,6 +143,18 @@ export class FrontTable {
     const mask = this.#mask
     const tagMask = this.#tagMask
     const hash = slotOf(key)
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const word = index[slot]!
+      if (word === 0) return this.#oldIndex === undefined ? -1 : this.#findInOld(key, hash, this.#oldIndex)
+      if (((word ^ hash) & tagMask) !== 0) continue
+      const entry = (word & ~tagMask) - 1
+      if (this.f64[entry * this.#stride] === key) return entry
+    }
+  }
+
+  #findInOld(key: number, hash: number, index: Int32Array): number {
+    const mask = index.length - 1
+    const tagMask = this.#oldTagMask
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const word = index[slot]!
       if (word === 0) return -1
@@ -375,8 +397,13 @@ export class FrontTable {
       walk.next = next < 0 ? kept.count : next
       walk.count = count < 0 ? kept.count : count
     }
-    for (const array of [this.f64, this.keyGroups, this.states, this.#index]) freeMemory(array)
+    this.#freeColumns()
     this.#become(kept)
+  }
+
+  #freeColumns(): void {
+    for (const array of [this.f64, this.keyGroups, this.states, this.#index]) freeMemory(array)
+    if (this.#oldIndex !== undefined) freeMemory(this.#oldIndex)
   }
 
   #become(kept: FrontTable): void {
@@ -392,6 +419,9 @@ export class FrontTable {
     this.#index = kept.#index
     this.#mask = kept.#mask
     this.#tagMask = kept.#tagMask
+    this.#oldIndex = kept.#oldIndex
+    this.#oldTagMask = kept.#oldTagMask
+    this.#moved = kept.#moved
     this.#numberCount = kept.#numberCount
     this.#byteKeys = kept.#byteKeys
     this.#byteKeyBytes = kept.#byteKeyBytes
@@ -407,8 +437,9 @@ export class FrontTable {
     if (typeof key === 'number' && key === key) {
       this.states[entry] = state
       this.f64[entry * this.#stride] = key + 0
-      if (++this.#numberCount * 2 > this.#index.length) this.#growIndex()
+      if (++this.#numberCount * 2 > this.#index.length) this.#growIndex(entry)
       else this.#place(entry, key)
+      if (this.#oldIndex !== undefined) this.#move(movedPerAddition)
     } else {
       this.states[entry] = state | hasByteKey
       this.#byteKeys ??= new ByteKeys()
@@ -461,12 +492,24 @@ export class FrontTable {
     if (capacity > ~this.#tagMask) this.#fillIndex(this.#index.length)
   }
 
-  #growIndex(): void {
-    this.bytes += this.#index.byteLength
-    this.#fillIndex(this.#index.length * 2)
+  /** `newest`: the entry that is being added. */
+  #growIndex(newest: number): void {
+    const slots = this.#index.length * 2
+    if (this.#numberCount <= movedAtOnceMax || this.#oldIndex !== undefined) this.#fillIndex(slots)
+    else {
+      this.#oldIndex = this.#index
+      this.#oldTagMask = this.#tagMask
+      this.#moved = 0
+      this.#index = new Int32Array(slots)
+      this.#mask = slots - 1
+      this.#tagMask = tagMaskOf(slots, this.#capacity)
+      this.#place(newest, this.f64[newest * this.#stride]!)
+    }
+    this.#countBytes()
   }
 
   #fillIndex(slots: number): void {
+    this.#dropOldIndex()
     freeMemory(this.#index)
     this.#index = new Int32Array(slots)
     this.#mask = slots - 1
@@ -476,11 +519,39 @@ export class FrontTable {
     }
   }
 
+  /** Moves some entries to the new index. What was added since it grew may be there already. */
+  #move(entries: number): void {
+    const end = Math.min(this.#moved + entries, this.count)
+    for (let entry = this.#moved; entry < end; entry++) {
+      if ((this.states[entry]! & hasByteKey) === 0) this.#placeOnce(entry, this.f64[entry * this.#stride]!)
+    }
+    this.#moved = end
+    if (end < this.count) return
+    this.#dropOldIndex()
+    this.#countBytes()
+  }
+
+  #dropOldIndex(): void {
+    if (this.#oldIndex === undefined) return
+    freeMemory(this.#oldIndex)
+    this.#oldIndex = undefined
+  }
+
+  #placeOnce(entry: number, key: number): void {
+    const mask = this.#mask
+    const hash = slotOf(key)
+    const wanted = (hash & this.#tagMask) | (entry + 1)
+    let slot = hash & mask
+    for (; this.#index[slot] !== 0; slot = (slot + 1) & mask) if (this.#index[slot] === wanted) return
+    this.#index[slot] = wanted
+  }
+
   #countBytes(): void {
     const changes = this.#changes?.byteLength ?? 0
+    const index = this.#index.byteLength + (this.#oldIndex?.byteLength ?? 0)
     const columns = this.f64.byteLength + this.keyGroups.byteLength + this.states.byteLength + changes
     const objects = this.layout.width > 0 ? 0 : this.#capacity * 8
-    this.bytes = columns + objects + this.#index.byteLength + this.#byteKeyBytes + this.#objectBytes
+    this.bytes = columns + objects + index + this.#byteKeyBytes + this.#objectBytes
   }
 
   #charge(bytes: number): void {

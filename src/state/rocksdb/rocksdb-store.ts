@@ -7,7 +7,10 @@ import { type DatabaseHandle, type IteratorHandle, type RocksdbBinding, rocksdbB
 import { PackedEntriesReader } from '../disk/packed-entries-layout.ts'
 
 export interface RocksdbOptions {
-  /** Of the process: all databases share one cache, which their indexes and filters are charged to. Default 64 MiB. */
+  /**
+   * Of the process: all databases share one cache, which their indexes and filters are charged to. Default a quarter of
+   * the backend's budget, 64 MiB at least.
+   */
   readonly blockCacheBytes?: number
   /** Default none: state that is small and often rewritten gains little. */
   readonly compression?: 'none' | 'lz4' | 'zstd'
@@ -15,7 +18,7 @@ export interface RocksdbOptions {
   readonly mmapReads?: boolean
 }
 
-const blockCacheBytesDefault = 64 * 1024 * 1024
+export const blockCacheBytesDefault: number = 64 * 1024 * 1024
 const writeBufferBytes = 1024 * 1024
 const valueBytesInitial = 64 * 1024
 const scanChunkBytes = 64 * 1024
