@@ -145,7 +145,9 @@ export class ManagedSnapshot implements FrozenState {
     for (let i = 0; i < this.#partitions.length; i++) yield* this.#upserts(this.#partitions[i]!)
     for (const aside of this.#asides.values()) if (aside.count > 0) this.#finishAside(aside)
     if (this.#out.position > 0) yield this.#out.take()
-    yield* this.#finishedChunks()
+    yield* this.#finished
+    // Nothing is frozen any more, and nothing put aside.
+    if (this.#asideOut.position > 0) yield this.#asideOut.written()
     for (const builder of this.#builders.values()) if (builder.count > 0) yield builder.take()
     this.#isWritten = true
   }
@@ -211,21 +213,6 @@ export class ManagedSnapshot implements FrozenState {
     }
     if (this.#records.count > 0) this.#writeBlock(owner)
     return at
-  }
-
-  /** What was put aside, a chunk at a time: small pieces would each cost a turn of the event loop. */
-  *#finishedChunks(): Generator<Uint8Array> {
-    let blocks: Uint8Array[] = []
-    let bytes = 0
-    for (const block of this.#finished) {
-      blocks.push(block)
-      bytes += block.length
-      if (bytes < this.#chunkBytes) continue
-      yield Buffer.concat(blocks)
-      blocks = []
-      bytes = 0
-    }
-    if (blocks.length > 0) yield Buffer.concat(blocks)
   }
 
   /** The blocks written so far, without a copy: at least a chunk. The next one is made in the buffer of the last. */
@@ -313,7 +300,7 @@ export class ManagedSnapshot implements FrozenState {
     const all = new Int32Array((count + 31) >>> 5).fill(-1)
     const written = new Int32Array(all.length)
     blocks.write(head, owner.cell.layout, { i32, places: count }, all, written, 0)
-    this.#finished.push(this.#asideOut.take())
+    if (this.#asideOut.position >= this.#chunkBytes) this.#finished.push(this.#asideOut.detach())
     aside.count = 0
   }
 
