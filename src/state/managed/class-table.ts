@@ -119,6 +119,7 @@ export class ClassTable {
   insert(): number {
     const hash = prepared.hash
     let partition = this.directory[(hash >>> 1) >>> this.shift]!
+    if (partition.liveMax === 0) partition.shrink(this.#hashAt)
     while (this.#isToBeSplit(partition)) {
       this.#split(partition, hash)
       partition = this.directory[(hash >>> 1) >>> this.shift]!

@@ -38,6 +38,8 @@ const capacityMax = 1 << 22
 const tailMin = 4
 const tailPlaces = 64
 const arenaBytesMin = 256
+/** Smaller ones stay as large as they once were. */
+const shrunkCapacityMin = 8192
 /** The partition, its table and their arrays as objects on the heap (measured: 860 with a small table's records). */
 const objectsBytes = 720
 
@@ -59,8 +61,10 @@ export class Partition extends Tracking {
   i64: BigInt64Array = none.i64
   /** Values that are objects, by entry; undefined where values are in the records. */
   objects: unknown[] | undefined
-  /** With fewer entries there is room for one more. */
+  /** With fewer entries there is room for one more; 0: few are left, and `shrink` comes before the next one. */
   liveMax = 0
+  /** Few are left once there are so many; -1: never few. */
+  #fewCount = -1
   /** Counts the times that all entries have moved. */
   generation = 0
   /** Its entries have moved to other partitions. */
@@ -155,7 +159,7 @@ export class Partition extends Tracking {
     }
     this.i32.fill(0, hole * stride, (hole + 1) * stride)
     if (this.objects !== undefined) this.objects[hole] = undefined
-    this.liveCount--
+    if (--this.liveCount === this.#fewCount) this.liveMax = 0
     if (this.mode === Mode.Untracked) return
     const bit = ~(1 << (hole & 31))
     if (this.frozen !== undefined) this.frozen[hole >>> 5]! &= bit
@@ -171,6 +175,20 @@ export class Partition extends Tracking {
     }
     const tail = this.isFull ? tailPlaces : (this.places - this.capacity) * 2
     this.#rebuild(hashAt, this.isFull ? nextCapacity(this.capacity) : this.capacity, tail, this.multiplier)
+  }
+
+  /**
+   * Fewer homes where few entries are left: what was needed once (a slot that ran ahead, a burst of keys) would go on
+   * costing memory, and entries that lie far apart miss the caches. Unchanged where the budget has no room for both.
+   */
+  shrink(hashAt: HashAt): void {
+    this.#limitEntries()
+    try {
+      this.#rebuild(hashAt, capacityFor(2 * this.liveCount), tailPlaces, this.multiplier)
+      if (this.#arenaDead > 0) this.#growArena(0)
+    } catch (error) {
+      if (codeOf(error) !== 'MR_STATE_OVER_BUDGET') throw error
+    }
   }
 
   /** Takes another multiplier where a key's place is too far from its home; false where it stays as it is. */
@@ -194,6 +212,7 @@ export class Partition extends Tracking {
       while (!this.#takeAll(old, capacity, tail, hashAt)) tail *= 2
     } catch (error) {
       Object.assign(this, old)
+      this.#limitEntries()
       throw error
     }
     this.#release(recordBytes(this.layout, old.places))
@@ -271,9 +290,14 @@ export class Partition extends Tracking {
     this.f64 = new Float64Array(buffer)
     this.i64 = new BigInt64Array(buffer)
     this.capacity = capacity
-    this.liveMax = Math.ceil(capacity * loadMax)
+    this.#limitEntries()
     this.places = places
     this.#setHomes(capacity)
+  }
+
+  #limitEntries(): void {
+    this.liveMax = Math.ceil(this.capacity * loadMax)
+    this.#fewCount = this.capacity < shrunkCapacityMin ? -1 : this.liveMax >>> 2
   }
 
   /** Capacities are 2^k, or 2^k + 2^(k-1): two shifts, the second one switched off by the mask. */
@@ -336,7 +360,7 @@ export class Partition extends Tracking {
     this.i32[to + 1] = offset + 1
   }
 
-  /** More room for keys; what removed ones have left is gone. */
+  /** Room for so many bytes more of keys; what removed ones have left is gone. */
   #growArena(bytes: number): void {
     const old = this.arena!
     const used = this.arenaUsed - this.#arenaDead
