@@ -10,14 +10,11 @@
  * 2. Emptying ignores full outputs: what goes beyond is bounded by `stageRecords` records' fan-out.
  */
 import type { RecordCell } from '../operators/operator.ts'
-import type { KeyedStateBackend } from '../state/keyed-state-backend.ts'
+import { type KeyedStateBackend, touchedStateBytesMin } from '../state/keyed-state-backend.ts'
 
 export const stageRecords = 128
 
 const noValues: readonly unknown[] = Array.from({ length: stageRecords })
-
-/** State up to this size stays in the caches by itself. */
-const stagedStateBytesMin = 4 << 20
 
 export class KeyedStage {
   /** Read by generated code before every record. */
@@ -55,6 +52,6 @@ export class KeyedStage {
 
   /** Between batches: decides whether the next one is staged. */
   adapt(): void {
-    this.isOn = this.#state.touchableBytes!() >= stagedStateBytesMin
+    this.isOn = this.#state.touchableBytes!() >= touchedStateBytesMin
   }
 }

@@ -164,6 +164,9 @@ export interface SnapshotOptions {
   readonly isSavepoint?: boolean
 }
 
+/** State up to this size stays in the processor's caches by itself: `touchKeys` has nothing to gain. */
+export const touchedStateBytesMin: number = 4 << 20
+
 export interface KeyedStateBackend {
   readonly kind: 'heap' | 'managed' | 'rocksdb' | 'leveldb'
   readonly keyGroupRange: KeyGroupRange

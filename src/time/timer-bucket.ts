@@ -8,9 +8,11 @@
  * 1. A dead entry's time is NaN. Entries [0, settledCount) of a closed bucket are live and differ from each other.
  * 2. `#deletions` are the positions of deletions in the log, ascending; a settled bucket has none.
  * 3. Once open, entries never move; `#slots` (pairs of hash and index + 1, 0: empty) finds them, made when first needed.
+ * 4. Entries are [0, count) of the columns; what lies beyond is nobody's. Dead ones hold no key and no text.
  */
 import { encodedKey, isEncodedKey } from '../state/encoded-key.ts'
 import type { Namespace } from '../state/keyed-state-backend.ts'
+import type { TimerColumns } from './timer-columns.ts'
 
 /** A log is settled beyond this many entries, and whenever it has grown by this factor since. */
 const settleEntriesMin = 4096
@@ -25,10 +27,9 @@ export class TimerBucket {
   readonly serial: number = ++serialCount
   /** Number of the last snapshot that has encoded the bucket. */
   savedBy: number
-  times: number[] = []
-  keys: unknown[] = []
-  namespaces: Namespace[] = []
-  #hashes: number[] = []
+  readonly columns: TimerColumns
+  /** Entries, dead ones included. */
+  count = 0
   #deletions: number[] = []
   #settledCount = 0
   #settleAt = settleEntriesMin
@@ -43,9 +44,11 @@ export class TimerBucket {
   /** Times of the heap's entries, whether they are dead or not. */
   #lateMs: number[] = []
 
-  constructor(id: number, savedBy: number) {
+  /** The columns are the bucket's until it is dropped. */
+  constructor(id: number, savedBy: number, columns: TimerColumns) {
     this.id = id
     this.savedBy = savedBy
+    this.columns = columns
   }
 
   get isOpen(): boolean {
@@ -56,24 +59,20 @@ export class TimerBucket {
   liveCount(): number {
     if (this.#order !== undefined) return this.#liveCount
     this.settle()
-    return this.times.length
+    return this.count
   }
 
   /** Closed: registers a timer; returns where in the log. */
   append(key: unknown, namespace: Namespace, timeMs: number, hash: number): number {
-    const index = this.times.length
-    this.times.push(timeMs)
-    this.keys.push(key)
-    this.namespaces.push(namespace)
-    this.#hashes.push(hash)
+    const index = this.#put(key, namespace, timeMs, hash)
     if (index >= this.#settleAt) this.settle()
     return index
   }
 
   /** Closed: deletes a timer, if it is there. */
   appendDeletion(key: unknown, namespace: Namespace, timeMs: number, hash: number): void {
-    if (this.times.length === 0) return
-    this.#deletions.push(this.times.length)
+    if (this.count === 0) return
+    this.#deletions.push(this.count)
     this.append(key, namespace, timeMs, hash)
   }
 
@@ -86,16 +85,12 @@ export class TimerBucket {
       if (slots[at] === hash && this.isAt(held - 1, key, namespace, timeMs)) return
       at = (at + 2) & mask
     }
-    const index = this.times.length
+    const index = this.#put(key, namespace, timeMs, hash)
     slots[at] = hash
     slots[at + 1] = index + 1
-    this.times.push(timeMs)
-    this.keys.push(key)
-    this.namespaces.push(namespace)
-    this.#hashes.push(hash)
     this.#liveCount++
     this.#pushLate(index, timeMs)
-    if (this.times.length * 3 > slots.length) this.#slots = undefined
+    if (this.count * 3 > slots.length) this.#slots = undefined
   }
 
   /** Open: deletes a timer, if it is there. */
@@ -110,13 +105,14 @@ export class TimerBucket {
   }
 
   isAt(index: number, key: unknown, namespace: Namespace, timeMs: number): boolean {
-    return this.times[index] === timeMs && this.namespaces[index] === namespace && isSameKey(this.keys[index], key)
+    if (index >= this.count) return false
+    const { times, keys, namespaces } = this.columns
+    return times[index] === timeMs && namespaces[index] === namespace && isSameKey(keys[index], key)
   }
 
   /** Open: the entry has fired, or was deleted. */
   kill(index: number): void {
-    this.times[index] = Number.NaN
-    this.keys[index] = 0
+    this.columns.kill(index)
     this.#liveCount--
   }
 
@@ -124,7 +120,7 @@ export class TimerBucket {
   peek(): number {
     if (this.#order === undefined) this.#open()
     const order = this.#order!
-    const times = this.times
+    const { times } = this.columns
     while (this.#next < order.length && isDead(times[order[this.#next]!]!)) this.#next++
     while (this.#late.length > 0 && isDead(times[this.#late[0]!]!)) this.#popLate()
     const ordered = this.#next < order.length ? order[this.#next]! : -1
@@ -133,11 +129,25 @@ export class TimerBucket {
     return ordered < 0 || times[late]! < times[ordered]! ? late : ordered
   }
 
+  /** Open: keys of the next entries, up to `untilMs` or another namespace, and as many as there is room for; how many. */
+  dueKeys(untilMs: number, namespace: Namespace, keys: unknown[]): number {
+    const order = this.#order!
+    const { columns } = this
+    let count = 0
+    for (let at = this.#next; at < order.length && count < keys.length; at++) {
+      const index = order[at]!
+      const timeMs = columns.times[index]!
+      if (isDead(timeMs)) continue
+      if (timeMs > untilMs || columns.namespaces[index] !== namespace) break
+      keys[count++] = columns.keys[index]
+    }
+    return count
+  }
+
   /** Closed: takes duplicates and deleted timers out of the log. */
   settle(): void {
-    const { times, keys, namespaces } = this
-    const hashes = this.#hashes
-    const count = times.length
+    const { times, keys, namespaces, hashes } = this.columns
+    const { count } = this
     if (count === this.#settledCount || this.#order !== undefined) return
     const slots = scratchSlots(count)
     const mask = slots.length - 1
@@ -176,46 +186,55 @@ export class TimerBucket {
     }
     this.#deletions = []
     this.#truncate(deadCount === 0 ? kept : this.#dropDead(kept))
-    this.#settledCount = times.length
-    this.#settleAt = Math.max(times.length * settleFactor, settleEntriesMin)
+    this.#settledCount = this.count
+    this.#settleAt = Math.max(this.count * settleFactor, settleEntriesMin)
+  }
+
+  #put(key: unknown, namespace: Namespace, timeMs: number, hash: number): number {
+    const { columns } = this
+    const index = this.count++
+    if (index === columns.capacity) columns.grow()
+    columns.times[index] = timeMs
+    columns.keys[index] = key
+    columns.namespaces[index] = namespace
+    columns.hashes[index] = hash
+    return index
   }
 
   #dropDead(count: number): number {
-    const { times, keys, namespaces } = this
+    const { times, keys, namespaces, hashes } = this.columns
     let kept = 0
     for (let i = 0; i < count; i++) {
       if (isDead(times[i]!)) continue
       times[kept] = times[i]!
       keys[kept] = keys[i]
       namespaces[kept] = namespaces[i]!
-      this.#hashes[kept] = this.#hashes[i]!
+      hashes[kept] = hashes[i]!
       kept++
     }
     return kept
   }
 
   #truncate(count: number): void {
-    this.times.length = count
-    this.keys.length = count
-    this.namespaces.length = count
-    this.#hashes.length = count
+    for (let i = count; i < this.count; i++) this.columns.kill(i)
+    this.count = count
   }
 
   #open(): void {
     this.settle()
-    this.#liveCount = this.times.length
-    this.#order = orderOf(this.times)
+    this.#liveCount = this.count
+    this.#order = orderOf(this.columns.times.subarray(0, this.count))
   }
 
   /** Slots of all live entries, with room for more. */
   #openSlots(): Int32Array {
     if (this.#slots !== undefined) return this.#slots
-    const count = this.times.length
-    const slots = new Int32Array(slotWords(count * 2))
+    const { times, hashes } = this.columns
+    const slots = new Int32Array(slotWords(this.count * 2))
     const mask = slots.length - 1
-    for (let i = 0; i < count; i++) {
-      if (isDead(this.times[i]!)) continue
-      const hash = this.#hashes[i]!
+    for (let i = 0; i < this.count; i++) {
+      if (isDead(times[i]!)) continue
+      const hash = hashes[i]!
       let at = (hash << 1) & mask
       while (slots[at + 1] !== 0) at = (at + 2) & mask
       slots[at] = hash
@@ -286,6 +305,9 @@ function slotWords(entries: number): number {
 }
 
 let scratch: Int32Array = new Int32Array(0)
+/** Whole times that span fewer ms than this, or than twice their number, are ordered by counting. */
+const countedTimesMin = 1024
+
 /** Larger tables are not kept. */
 const scratchWordsMax = 1 << 20
 
@@ -297,7 +319,7 @@ function scratchSlots(entries: number): Int32Array {
 }
 
 /** Indexes of `times` by time, equal times in their order. No time is NaN. */
-function orderOf(times: readonly number[]): Uint32Array {
+function orderOf(times: Float64Array): Uint32Array {
   const count = times.length
   const order = new Uint32Array(count)
   let min = Infinity
@@ -310,7 +332,9 @@ function orderOf(times: readonly number[]): Uint32Array {
     if (timeMs > max) max = timeMs
     if (Math.floor(timeMs) !== timeMs) areWhole = false
   }
-  if (min === max) return order
+  if (!(min < max)) return order
+  if (areWhole && max - min < Math.max(count * 2, countedTimesMin))
+    return orderByCount(times, min, max - min + 1, order)
   const scale = 2 ** Math.ceil(Math.log2(count + 1))
   if (!areWhole || (max - min + 1) * scale > Number.MAX_SAFE_INTEGER) {
     return order.sort((left, right) => times[left]! - times[right]! || left - right)
@@ -320,5 +344,19 @@ function orderOf(times: readonly number[]): Uint32Array {
   for (let i = 0; i < count; i++) packed[i] = (times[i]! - min) * scale + i
   packed.sort()
   for (let i = 0; i < count; i++) order[i] = packed[i]! % scale
+  return order
+}
+
+/** Where times lie so close together that each has its place in an array. */
+function orderByCount(times: Float64Array, minMs: number, span: number, order: Uint32Array): Uint32Array {
+  const next = new Uint32Array(span)
+  for (const timeMs of times) next[timeMs - minMs]!++
+  let at = 0
+  for (let offset = 0; offset < span; offset++) {
+    const count = next[offset]!
+    next[offset] = at
+    at += count
+  }
+  for (let i = 0; i < times.length; i++) order[next[times[i]! - minMs]!++] = i
   return order
 }

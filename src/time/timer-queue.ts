@@ -11,6 +11,7 @@
 import { hashKey, mix32 } from '../data/key-groups.ts'
 import type { Namespace } from '../state/keyed-state-backend.ts'
 import { TimerBucket } from './timer-bucket.ts'
+import { ColumnPool } from './timer-columns.ts'
 
 const initialWidthMs = 256
 /**
@@ -21,8 +22,8 @@ const sparseBucketsMax = 256
 const entriesPerBucketMin = 2048
 const wideningMax = 2 ** 40
 
-/** Of a timer in a log: time, key, namespace and hash, and its share of the order when it is due. */
-const bytesPerTimer = 48
+/** Of a place in a log: time, hash, key and namespace, and its share of the order when it is due. */
+const bytesPerTimer = 32
 /** Changes after which the queue's size is looked at. */
 const changesPerCharge = 1024
 
@@ -34,11 +35,14 @@ export class TimerQueue {
   poppedKey: unknown = undefined
   poppedNamespace: Namespace = 0
   poppedMs = 0
+  /** Of what `dueKeys` has found. */
+  dueNamespace: Namespace = 0
   /** Number of the snapshot under way, 0 where there is none. */
   snapshotNumber = 0
   /** Called before the first change of a bucket while a snapshot is under way. */
   beforeChange: (bucket: TimerBucket) => void = () => {}
   readonly #charge: (bytes: number) => void
+  readonly #pool = new ColumnPool()
   #chargedBytes = 0
   #changesLeft = changesPerCharge
   #widthMs = initialWidthMs
@@ -105,7 +109,7 @@ export class TimerQueue {
     if (bucket === undefined) return Infinity
     // First, since opening a bucket may replace its arrays.
     const index = bucket.peek()
-    return bucket.times[index]!
+    return bucket.columns.times[index]!
   }
 
   /** Takes the earliest timer out into `popped…` where its time is at most `untilMs`. */
@@ -113,14 +117,26 @@ export class TimerQueue {
     const bucket = this.#firstBucket()
     if (bucket === undefined) return false
     const index = bucket.peek()
-    const timeMs = bucket.times[index]!
+    const { times, keys, namespaces } = bucket.columns
+    const timeMs = times[index]!
     if (timeMs > untilMs) return false
     if (this.snapshotNumber !== 0) this.#preserve(bucket)
-    this.poppedKey = bucket.keys[index]
-    this.poppedNamespace = bucket.namespaces[index]!
+    this.poppedKey = keys[index]
+    this.poppedNamespace = namespaces[index]!
     this.poppedMs = timeMs
     bucket.kill(index)
     return true
+  }
+
+  /**
+   * Keys that `pop` is about to take out, all under the first one's namespace (then in `dueNamespace`), as far as they are
+   * in order already and there is room; how many.
+   */
+  dueKeys(untilMs: number, keys: unknown[]): number {
+    const bucket = this.#firstBucket()
+    if (bucket === undefined) return 0
+    this.dueNamespace = bucket.columns.namespaces[bucket.peek()]!
+    return bucket.dueKeys(untilMs, this.dueNamespace, keys)
   }
 
   /** The buckets as they are now; to be read while `beforeChange` is watched. */
@@ -137,6 +153,7 @@ export class TimerQueue {
       const bucket = this.#buckets.get(this.#ids[0]!)!
       if (bucket.peek() >= 0) return (this.#first = bucket)
       this.#buckets.delete(bucket.id)
+      this.#pool.give(bucket.columns)
       if (this.#chargedBytes > 0) this.#chargeAnew()
       if (this.#last === bucket) this.#last = undefined
       this.#popId()
@@ -146,7 +163,7 @@ export class TimerQueue {
   #chargeAnew(): void {
     this.#changesLeft = changesPerCharge
     let entries = 0
-    for (const { times } of this.#buckets.values()) entries += times.length
+    for (const { columns } of this.#buckets.values()) entries += columns.capacity
     const bytes = entries * bytesPerTimer
     this.#charge(bytes - this.#chargedBytes)
     this.#chargedBytes = bytes
@@ -176,12 +193,12 @@ export class TimerQueue {
     if (buckets < sparseBucketsMax || this.#addedCount < this.#sparseCheckAt) return false
     this.#sparseCheckAt = this.#addedCount + buckets
     let entries = 0
-    for (const { times } of this.#buckets.values()) entries += times.length
+    for (const { count } of this.#buckets.values()) entries += count
     return entries < buckets * entriesPerBucketMin
   }
 
   #insertBucket(id: number): TimerBucket {
-    const bucket = new TimerBucket(id, this.snapshotNumber)
+    const bucket = new TimerBucket(id, this.snapshotNumber, this.#pool.take())
     this.#buckets.set(id, bucket)
     this.#last = bucket
     this.#first = undefined
@@ -200,8 +217,8 @@ export class TimerQueue {
     this.#first = undefined
     for (const bucket of old) {
       bucket.settle()
-      const { times, keys, namespaces } = bucket
-      for (let i = 0; i < times.length; i++) {
+      const { times, keys, namespaces } = bucket.columns
+      for (let i = 0; i < bucket.count; i++) {
         const timeMs = times[i]!
         if (timeMs !== timeMs) continue
         const wider = this.#bucketOf(timeMs) ?? this.#insertBucket(Math.floor(timeMs / this.#widthMs))

@@ -13,7 +13,7 @@ import { minWatermark } from '../common/limits.ts'
 import { Progress } from '../common/progress.ts'
 import { hashKey } from '../data/key-groups.ts'
 import { noKey } from '../state/key-context.ts'
-import type { KeyedStateBackend, Namespace } from '../state/keyed-state-backend.ts'
+import { type KeyedStateBackend, type Namespace, touchedStateBytesMin } from '../state/keyed-state-backend.ts'
 import { TimerQueue } from './timer-queue.ts'
 import { timerSnapshotPart } from './timer-snapshot.ts'
 
@@ -32,6 +32,11 @@ export interface TimerServiceOptions {
   readonly isFull: () => boolean
 }
 
+/** Timers whose keys are looked up in one go, so that the memory (or the disk) answers for many at the same time. */
+const timersAhead = 128
+/** Fewer are not worth it. */
+const timersAheadMin = 8
+
 export class TimerService {
   readonly #backend: KeyedStateBackend
   readonly #target: TimerTarget
@@ -41,6 +46,7 @@ export class TimerService {
   readonly #maxParallelism: number
   readonly #eventTime: TimerQueue
   readonly #processingTime: TimerQueue
+  readonly #dueKeys: unknown[] = Array.from({ length: timersAhead })
   #watermarkMs = minWatermark
 
   /** Restored timers are there at once if the backend has been restored; otherwise when it is. */
@@ -95,7 +101,9 @@ export class TimerService {
     const queue = this.#eventTime
     const target = this.#target
     if (queue.isEmpty) return Progress.Done
+    let readyCount = 0
     while (!this.#isFull()) {
+      if (readyCount-- === 0) readyCount = this.#readAhead(queue, timestampMs)
       if (!queue.pop(timestampMs)) return Progress.Done
       this.#backend.setCurrentKey(queue.poppedKey)
       const namespace = queue.poppedNamespace
@@ -123,6 +131,21 @@ export class TimerService {
       target.onProcessingTime(namespace, queue.poppedMs)
     }
     return queue.nextMs() <= nowMs ? Progress.Blocked : Progress.Done
+  }
+
+  /** What the next timers find in state was last looked at long ago. Answers after how many to come again. */
+  #readAhead(queue: TimerQueue, untilMs: number): number {
+    const backend = this.#backend
+    const isOnDisk = backend.wantsPrefetch === true
+    const isLarge = backend.touchKeys !== undefined && backend.touchableBytes!() >= touchedStateBytesMin
+    if (!isOnDisk && !isLarge) return timersAhead
+    const keys = this.#dueKeys
+    const count = queue.dueKeys(untilMs, keys)
+    if (count < timersAheadMin) return timersAheadMin
+    backend.setCurrentNamespace(queue.dueNamespace)
+    if (isOnDisk) backend.prefetch!(keys, count)
+    else backend.touchKeys!(keys, count)
+    return count - 1
   }
 
   #register(queue: TimerQueue, namespace: Namespace, timeMs: number): void {

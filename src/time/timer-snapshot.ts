@@ -85,8 +85,8 @@ class FrozenTimers implements FrozenState {
 
   #encode(state: number, bucket: TimerBucket): void {
     bucket.settle()
-    const { times, keys, namespaces } = bucket
-    for (let i = 0; i < times.length; i++) {
+    const { times, keys, namespaces } = bucket.columns
+    for (let i = 0; i < bucket.count; i++) {
       const timeMs = times[i]!
       if (timeMs !== timeMs) continue
       const builder = this.#builder(state, keyClassOf(keys[i]))
