@@ -65,7 +65,7 @@ return i`,
 
   /** True where the head is keyed and its state is touched ahead now: `stagedLoop` is for its batches. */
   stagesHead(): boolean {
-    return this.stages.get(this.#nodes[0]!.id)?.isOn === true
+    return this.stages.get(this.#nodes[0]!.id)?.touchesRows === true
   }
 
   /**

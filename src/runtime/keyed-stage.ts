@@ -16,9 +16,14 @@ export const stageRecords = 128
 
 const noValues: readonly unknown[] = Array.from({ length: stageRecords })
 
+/** Waiting costs records without a batch more than rows of one: they are kept, and read once more. */
+const stagedStateBytesMin = 4 << 20
+
 export class KeyedStage {
-  /** Read by generated code before every record. */
+  /** Whether records without a batch wait; read by generated code before every record. */
   isOn = false
+  /** Whether the keys of a batch are touched before its rows are processed. */
+  touchesRows = false
   count = 0
   /** A young array for young records: an old one would have to be told to the garbage collector, record by record. */
   values: unknown[] = noValues.slice()
@@ -52,6 +57,8 @@ export class KeyedStage {
 
   /** Between batches: decides whether the next one is staged. */
   adapt(): void {
-    this.isOn = this.#state.touchableBytes!() >= touchedStateBytesMin
+    const bytes = this.#state.touchableBytes!()
+    this.isOn = bytes >= stagedStateBytesMin
+    this.touchesRows = bytes >= touchedStateBytesMin
   }
 }

@@ -29,6 +29,11 @@ const changesPerCharge = 1024
 
 /** Timers registered lately, so that one registered with every record is not logged every time. A power of two. */
 const recentEntries = 16_384
+/** Where fewer than one in so many registrations meets itself there, looking costs more than it saves (sessions: 4 %). */
+const missesPerHit = 8
+const registrationsToJudge = 4_096
+/** Registrations after that until it is tried again. */
+const registrationsUntried = 65_536
 
 export class TimerQueue {
   /** What `pop` has taken out. */
@@ -56,6 +61,10 @@ export class TimerQueue {
   #sparseCheckAt = 0
   /** By hash: [hash, bucket's serial, index in its log]. */
   #recent: Int32Array | undefined = undefined
+  #recentHits = 0
+  /** Until it is asked whether looking for recent timers pays, or until it is tried again; both count down. */
+  #judgeLeft = registrationsToJudge
+  #untriedLeft = 0
 
   /** `charge` is told of so many bytes more, or fewer, now and then; it may refuse more by throwing. */
   constructor(charge: (bytes: number) => void = () => {}) {
@@ -80,14 +89,10 @@ export class TimerQueue {
     if (this.snapshotNumber !== 0) this.#preserve(bucket)
     const hash = hashOf(keyHash, namespace, timeMs)
     if (bucket.isOpen) return bucket.add(key, namespace, timeMs, hash)
-    const recent = (this.#recent ??= new Int32Array(recentEntries * 3))
-    const at = (hash & (recentEntries - 1)) * 3
-    if (recent[at] === hash && recent[at + 1] === bucket.serial) {
-      if (bucket.isAt(recent[at + 2]!, key, namespace, timeMs)) return
-    }
-    recent[at] = hash
-    recent[at + 1] = bucket.serial
-    recent[at + 2] = bucket.append(key, namespace, timeMs, hash)
+    if (this.#untriedLeft > 0) {
+      this.#untriedLeft--
+      bucket.append(key, namespace, timeMs, hash)
+    } else if (!this.#appendUnlessRecent(bucket, key, namespace, timeMs, hash)) return
     this.#addedCount++
     if (--this.#changesLeft === 0) this.#chargeAnew()
   }
@@ -142,6 +147,29 @@ export class TimerQueue {
   /** The buckets as they are now; to be read while `beforeChange` is watched. */
   buckets(): TimerBucket[] {
     return [...this.#buckets.values()]
+  }
+
+  /** False where the timer is there, as far as that is known without looking through the log. */
+  #appendUnlessRecent(bucket: TimerBucket, key: unknown, namespace: Namespace, timeMs: number, hash: number): boolean {
+    if (--this.#judgeLeft === 0) this.#judge()
+    const recent = (this.#recent ??= new Int32Array(recentEntries * 3))
+    const at = (hash & (recentEntries - 1)) * 3
+    if (recent[at] === hash && recent[at + 1] === bucket.serial) {
+      if (bucket.isAt(recent[at + 2]!, key, namespace, timeMs)) {
+        this.#recentHits++
+        return false
+      }
+    }
+    recent[at] = hash
+    recent[at + 1] = bucket.serial
+    recent[at + 2] = bucket.append(key, namespace, timeMs, hash)
+    return true
+  }
+
+  #judge(): void {
+    if (this.#recentHits * missesPerHit < registrationsToJudge) this.#untriedLeft = registrationsUntried
+    this.#judgeLeft = registrationsToJudge
+    this.#recentHits = 0
   }
 
   /** The first bucket that holds a timer; the empty ones before it are dropped. */
