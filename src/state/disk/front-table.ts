@@ -34,6 +34,13 @@ const sparseEntriesMin = 64
 const doublingEntriesMax = 128 * 1024
 /** Hashes, then entries that are being touched. Not reentrant. */
 let touched = new Int32Array(256)
+/**
+ * The rows of larger tables are made a sixteenth before they are needed, and touched page by page: memory that nobody has
+ * used costs the system four times what copying into it does.
+ */
+const preparedEntriesMin = 512 * 1024
+const preparedShift = 4
+const pageWords = 512
 /** Entries that each addition moves to the new index; a larger index is wanted after as many additions as there are entries. */
 const movedPerAddition = 8
 /** Fewer are moved at once. */
@@ -76,6 +83,11 @@ export class FrontTable {
   #oldIndex: Int32Array | undefined
   #oldTagMask = 0
   #moved = 0
+  /** Rows for the next growth, touched up to here. */
+  #nextRows: Float64Array | undefined
+  #touchedRows = 0
+  /** From this many entries on they are made ready. */
+  #prepareFrom = Infinity
   #numberCount = 0
   #byteKeys: ByteKeys | undefined
   #byteKeyBytes = 0
@@ -114,8 +126,9 @@ export class FrontTable {
   /** Bytes by which the next entry will make the table larger. */
   get growthBytes(): number {
     const index = (this.#numberCount + 1) * 2 > this.#index.length ? this.#index.byteLength : 0
-    if (this.count < this.#capacity) return index
-    return index + (grownCapacity(this.#capacity) - this.#capacity) * (this.#stride * 8 + 3)
+    if (this.count < Math.min(this.#capacity, this.#prepareFrom)) return index
+    const rowBytes = this.#nextRows === undefined ? this.#stride * 8 : 0
+    return index + (grownCapacity(this.#capacity) - this.#capacity) * (rowBytes + 3)
   }
 
   /** The table is done with: gives its memory back, unless somebody still reads it. It knows no key afterwards. */
@@ -350,6 +363,7 @@ export class FrontTable {
   /** A bit for each entry that has changed since the last freeze. `goOn`: the table goes on, from now on with no changes. */
   takeChanges(goOn: boolean): Int32Array {
     const taken = this.#changes ?? allBits(this.count)
+    if (!goOn) this.#dropNextRows()
     this.#changes = goOn ? new Int32Array(wordsOf(this.#capacity)) : undefined
     this.#countBytes()
     return taken
@@ -404,6 +418,7 @@ export class FrontTable {
   #freeColumns(): void {
     for (const array of [this.f64, this.keyGroups, this.states, this.#index]) freeMemory(array)
     if (this.#oldIndex !== undefined) freeMemory(this.#oldIndex)
+    this.#dropNextRows()
   }
 
   #become(kept: FrontTable): void {
@@ -422,6 +437,9 @@ export class FrontTable {
     this.#oldIndex = kept.#oldIndex
     this.#oldTagMask = kept.#oldTagMask
     this.#moved = kept.#moved
+    this.#nextRows = kept.#nextRows
+    this.#touchedRows = kept.#touchedRows
+    this.#prepareFrom = kept.#prepareFrom
     this.#numberCount = kept.#numberCount
     this.#byteKeys = kept.#byteKeys
     this.#byteKeyBytes = kept.#byteKeyBytes
@@ -430,6 +448,7 @@ export class FrontTable {
   }
 
   #append(key: unknown, keyGroup: number, state: number): number {
+    if (this.count >= this.#prepareFrom) this.#prepareRows()
     if (this.count === this.#capacity) this.#grow()
     const entry = this.count++
     if (this.#changes !== undefined) this.#changes[entry >>> 5]! |= 1 << (entry & 31)
@@ -482,7 +501,10 @@ export class FrontTable {
   #grow(): void {
     const capacity = grownCapacity(this.#capacity)
     this.#capacity = capacity
-    this.f64 = grown(this.f64, new Float64Array(capacity * this.#stride))
+    this.f64 = grown(this.f64, this.#nextRows ?? new Float64Array(capacity * this.#stride))
+    this.#nextRows = undefined
+    this.#touchedRows = 0
+    this.#prepareFrom = capacity < preparedEntriesMin ? Infinity : capacity - (capacity >>> preparedShift)
     this.i64 = new BigInt64Array(this.f64.buffer)
     this.keyGroups = grown(this.keyGroups, new Uint16Array(capacity))
     this.states = grown(this.states, new Uint8Array(capacity))
@@ -490,6 +512,24 @@ export class FrontTable {
     this.#countBytes()
     // A table of texts may have far more entries than numbers.
     if (capacity > ~this.#tagMask) this.#fillIndex(this.#index.length)
+  }
+
+  #prepareRows(): void {
+    if (this.#nextRows === undefined) {
+      this.#nextRows = new Float64Array(grownCapacity(this.#capacity) * this.#stride)
+      this.#countBytes()
+    }
+    const rows = this.#nextRows
+    // As many words an addition as make all of them in time.
+    const end = Math.min(rows.length, this.#touchedRows + (this.#stride << (preparedShift + 1)))
+    for (let at = (this.#touchedRows + pageWords - 1) & -pageWords; at < end; at += pageWords) rows[at] = 0
+    this.#touchedRows = end
+  }
+
+  #dropNextRows(): void {
+    if (this.#nextRows !== undefined) freeMemory(this.#nextRows)
+    this.#nextRows = undefined
+    this.#touchedRows = 0
   }
 
   /** `newest`: the entry that is being added. */
@@ -549,7 +589,8 @@ export class FrontTable {
   #countBytes(): void {
     const changes = this.#changes?.byteLength ?? 0
     const index = this.#index.byteLength + (this.#oldIndex?.byteLength ?? 0)
-    const columns = this.f64.byteLength + this.keyGroups.byteLength + this.states.byteLength + changes
+    const next = this.#nextRows?.byteLength ?? 0
+    const columns = next + this.f64.byteLength + this.keyGroups.byteLength + this.states.byteLength + changes
     const objects = this.layout.width > 0 ? 0 : this.#capacity * 8
     this.bytes = columns + objects + index + this.#byteKeyBytes + this.#objectBytes
   }
