@@ -107,6 +107,23 @@ describe.skipIf(reason !== undefined)('rocksdb binding', () => {
     ])
   })
 
+  it('keeps of a key the newest of several buffers, and counts the tables nothing has merged', async () => {
+    const binding = rocksdbBinding()
+    const database = await open('p')
+    const old = pack(Array.from({ length: 300 }, (_, i) => [`k${i % 100}`, `old${i}`]))
+    const fresh = pack(Array.from({ length: 50 }, (_, i) => [`k${i * 2}`, i === 7 ? undefined : `new${i}`]))
+    await binding.ingest(database, old, pack([]), fresh)
+    expect(multiGet(database, ['k0', 'k1', 'k14', 'k98', 'k99'])).toEqual([
+      'new0',
+      'old201',
+      undefined,
+      'new49',
+      'old299',
+    ])
+    expect(binding.property(database, 'rocksdb.num-files-at-level0')).toBe(1)
+    expect(binding.property(database, 'rocksdb.no-such-property')).toBe(-1)
+  })
+
   it('asks for more room where values do not fit', async () => {
     const database = await open('a')
     rocksdbBinding().write(database, pack([['long', 'v'.repeat(10_000)]]))
