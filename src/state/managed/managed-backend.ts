@@ -124,10 +124,12 @@ export class ManagedBackend extends KeyedBackendBase {
       for (const tables of cell.namespaceTables.values()) {
         if (tracks) tables.isPersisted = true
         for (const [table, partition] of tables.partitions()) {
+          // What has not been noted says nothing of how much has changed.
+          const hasNoted = partition.mode !== Mode.Untracked
           const isDirty = partition.track(!isFull || !tracks, zeros)
           const isFrozen =
             period !== undefined && partition.stamp !== 0
-              ? freezeByStamps(partition, period, this.#wholeEntriesMin)
+              ? freezeByStamps(partition, period, hasNoted ? this.#wholeEntriesMin : Infinity)
               : freezePartition(partition, isDirty, checkpointId, isFull, tracks)
           if (isFrozen) partitions.push({ cell, table, partition })
           if (partition.wholeSnapshots > 0) wholeEntries += partition.liveCount
