@@ -26,6 +26,8 @@ export class LocalSliceOperator<In, Acc> extends LocalWindowOperator<In, Acc> {
   #at = 0
   /** Start and end of the current slice; NaN where there is none. Read by generated code. */
   readonly #current = new Float64Array(2).fill(Number.NaN)
+  /** The same of the slice whose records travel by themselves, while nothing is leaving. */
+  readonly #passing = new Float64Array(2).fill(Number.NaN)
   readonly #live: { table: SliceTable<Acc> } = { table: new SliceTable<Acc>() }
   /** An empty table to be used again. */
   #spare: SliceTable<Acc> | undefined
@@ -43,17 +45,34 @@ export class LocalSliceOperator<In, Acc> extends LocalWindowOperator<In, Acc> {
       current: this.#current,
       live: this.#live,
       folded: this.folded,
+      passing: this.#passing,
+      byThemselves: this.byThemselves,
+      output: this.output,
       keyOf: this.keySelector,
       enterSlice: (value: In, timeMs: number) => this.#enterSlice(value, timeMs),
       begin: (value: In, key: unknown) => this.#begin(value, key),
-      fail: (error: unknown, value: In, key: unknown) => this.#failure(error, value, key),
+      fail: (error: unknown, value: In, key: unknown, sliceMs: number) => this.#failure(error, value, key, sliceMs),
     }
     return generate(
       bindings,
       `function (value) {
   const timeMs = record.timestampMs
-  // NaN where no slice is current: both comparisons fail.
-  if (!(timeMs >= current[0] && timeMs < current[1]) && !enterSlice(value, timeMs)) return
+  // NaN where no slice is current, or passing: both comparisons fail.
+  if (!(timeMs >= current[0] && timeMs < current[1])) {
+    if (timeMs >= passing[0] && timeMs < passing[1] && byThemselves[0] > 0) {
+      const key = keyOf(value)
+      // What is not as simple as this is dealt with there.
+      if (key !== undefined && key !== null && keyOf(value) === key) {
+        const sliceMs = passing[0]
+        let accumulator
+        try { accumulator = ${inline.first} } catch (error) { throw fail(error, value, key, sliceMs) }
+        byThemselves[0]--
+        output.collectAt({ key, accumulator }, sliceMs)
+        return
+      }
+    }
+    if (!enterSlice(value, timeMs)) return
+  }
   const key = keyOf(value)
   const table = live.table
   const number = table.index.find(key)
@@ -61,13 +80,14 @@ export class LocalSliceOperator<In, Acc> extends LocalWindowOperator<In, Acc> {
   folded[0]++
   const accumulators = table.accumulators
   const accumulator = accumulators[number]
-  try { accumulators[number] = ${inline.add} } catch (error) { throw fail(error, value, key) }
+  try { accumulators[number] = ${inline.add} } catch (error) { throw fail(error, value, key, table.sliceMs) }
 }`,
     )
   }
 
   protected release(timestampMs: number): void {
     this.#current.fill(Number.NaN)
+    this.#passing.fill(Number.NaN)
     for (const table of this.#filling.values()) {
       if (this.#geometry.firstWindowEndMs(table.sliceMs) - 1 > timestampMs) continue
       this.#filling.delete(table.sliceMs)
@@ -101,6 +121,10 @@ export class LocalSliceOperator<In, Acc> extends LocalWindowOperator<In, Acc> {
     const isLeaving = this.emitNext() && this.emitNext()
     const sliceMs = this.#geometry.sliceStartMs(timeMs)
     if (this.#geometry.firstWindowEndMs(sliceMs) - 1 <= this.watermarkMs || this.travelsByItself()) {
+      if (!isLeaving && this.#leaving.length === 0) {
+        this.#passing[0] = sliceMs
+        this.#passing[1] = this.#geometry.sliceEndMs(sliceMs)
+      }
       const key = this.keySelector(value)
       this.output.collectAt({ key, accumulator: this.#firstOf(value, key, sliceMs) }, sliceMs)
       return false
@@ -135,8 +159,7 @@ export class LocalSliceOperator<In, Acc> extends LocalWindowOperator<In, Acc> {
     return this.first(value, key, sliceMs, this.#geometry.sliceEndMs(sliceMs))
   }
 
-  #failure(error: unknown, value: In, key: unknown): unknown {
-    const { sliceMs } = this.#live.table
+  #failure(error: unknown, value: In, key: unknown, sliceMs: number): unknown {
     return this.failure(error, value, key, sliceMs, this.#geometry.sliceEndMs(sliceMs))
   }
 }

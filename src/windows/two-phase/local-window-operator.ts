@@ -48,13 +48,14 @@ export abstract class LocalWindowOperator<In, Acc> extends BaseOperator<In, Part
   protected watermarkMs: number = minWatermark
   /** Int32Array[1], counted by generated code: records folded into partials that were there. */
   protected readonly folded: Int32Array = new Int32Array(1)
+  /** Float64Array[1], counted down by generated code, too: so many records travel by themselves. */
+  protected readonly byThemselves: Float64Array = new Float64Array(1)
   /** Partials being filled. */
   protected fillingCount = 0
   readonly #partialsMax: number
   readonly #partialsToJudge: number
   /** Partials begun since it was last asked whether folding pays. */
   #begunCount = 0
-  #byThemselves = 0
 
   constructor(options: LocalWindowOptions<In, Acc>) {
     super()
@@ -83,7 +84,7 @@ export abstract class LocalWindowOperator<In, Acc> extends BaseOperator<In, Part
     if (!isIdle) return
     this.overflow()
     this.emitAll()
-    this.#byThemselves = Number.POSITIVE_INFINITY
+    this.byThemselves[0] = Number.POSITIVE_INFINITY
   }
 
   /** Into a full output as well: an unaligned barrier waits for no room, and stores what is on its way. */
@@ -117,8 +118,8 @@ export abstract class LocalWindowOperator<In, Acc> extends BaseOperator<In, Part
 
   /** For records off the fast path: true where this one travels by itself, since folding does not pay. */
   protected travelsByItself(): boolean {
-    if (this.#byThemselves === 0) return false
-    this.#byThemselves--
+    if (this.byThemselves[0] === 0) return false
+    this.byThemselves[0]!--
     return true
   }
 
@@ -161,7 +162,7 @@ export abstract class LocalWindowOperator<In, Acc> extends BaseOperator<In, Part
 
   #judge(): void {
     if (this.folded[0]! < this.#begunCount) {
-      this.#byThemselves = this.#begunCount * recordsByThemselves
+      this.byThemselves[0] = this.#begunCount * recordsByThemselves
       // A record that travels by itself must not overtake those that wait.
       this.overflow()
       this.emitAll()
