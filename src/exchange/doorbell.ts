@@ -54,3 +54,10 @@ export class Doorbell {
     if (waiting.async) await waiting.value
   }
 }
+
+const never = new Int32Array(new SharedArrayBuffer(4))
+
+/** Blocks the thread for so long: where work must not go on yet and nothing else can be done meanwhile. */
+export function blockFor(ms: number): void {
+  Atomics.wait(never, 0, 0, ms)
+}

@@ -8,32 +8,31 @@
  * 1. An entry's number never changes, except by `compact`, which tells the walks that are under way.
  * 2. A deleted entry stays, as the knowledge that the key is absent here and in everything beneath.
  * 3. `bytes` counts what is allocated, objects by estimate.
- * 4. While the index grows, entries from `#moved` on stand in `#oldIndex`, later ones in both or the new one only: a few are
- *    moved with each that is added, since moving millions at once would stop the slot for a second.
- * 5. What a part that has frozen the table in place has yet to encode is encoded before it changes (`preserve`).
+ * 4. What a part that has frozen the table in place has yet to encode is encoded before it changes (`preserve`).
  */
 import type { ByteWriter } from '../../data/bytes.ts'
-import { hashKey } from '../../data/key-groups.ts'
 import { detached, estimatedBytes } from '../detached-value.ts'
 import { KeyClass } from '../key-class.ts'
 import { ByteKeys } from './byte-keys.ts'
 import { freeMemory } from './free-memory.ts'
+import {
+  FrontIndex,
+  hasByteKey,
+  indexSlack,
+  live,
+  movedPerAddition,
+  powerOfTwo,
+  slotOf,
+  superseded,
+} from './front-index.ts'
 import type { FrozenPart } from './generation.ts'
 import type { ValueLayout } from './value-layout.ts'
-
-/** Bits of an entry's state. */
-const live = 1
-const hasByteKey = 2
-/** A table above has taken the key over, and will be merged onto this one. A hint: unset where nobody has told. */
-const superseded = 4
 
 const entriesMin = 8
 const indexSlotsMin = 16
 const sparseEntriesMin = 64
 /** Tables of more entries grow by a quarter, smaller ones to twice their size: what stands empty counts as used. */
 const doublingEntriesMax = 128 * 1024
-/** Hashes, then entries that are being touched. Not reentrant. */
-let touched = new Int32Array(256)
 /**
  * The rows of larger tables are made a sixteenth before they are needed, and touched page by page: memory that nobody has
  * used costs the system four times what copying into it does.
@@ -41,13 +40,6 @@ let touched = new Int32Array(256)
 const preparedEntriesMin = 512 * 1024
 const preparedShift = 4
 const pageWords = 512
-/** Entries that each addition moves to the new index; a larger index is wanted after as many additions as there are entries. */
-const movedPerAddition = 8
-/** Fewer are moved at once. */
-const movedAtOnceMax = 16 * 1024
-/** Slots of the index per entry at the least: what collides costs a look at another row. */
-const indexSlack = 2
-
 /** A walk by entry number. */
 export interface EntryWalk {
   /** The next entry, and the first that the walk does not see. */
@@ -55,40 +47,17 @@ export interface EntryWalk {
   count: number
 }
 
-export class FrontTable {
-  /** Entries, deleted ones included. */
-  count = 0
+export class FrontTable extends FrontIndex {
   deletedCount = 0
   bytes = 0
-  /**
-   * A row per entry, so that a look-up and its value meet the same cache line: the numeric key, or the offset into the
-   * byte keys where the entry has one; then the value's words. `i64` is another view of it.
-   */
-  f64: Float64Array
-  i64: BigInt64Array
-  readonly #stride: number
-  #capacity: number
   keyGroups: Uint16Array
-  states: Uint8Array
   readonly layout: ValueLayout
   objects: unknown[]
-  /**
-   * Per slot: entry + 1 in the low bits, as many of the key's hash as are left above them; 0: empty. So the row of another
-   * key is hardly ever read on the way.
-   */
-  #index: Int32Array
-  #mask: number
-  #tagMask: number
-  /** The index before it grew, until all of its entries are moved. */
-  #oldIndex: Int32Array | undefined
-  #oldTagMask = 0
-  #moved = 0
   /** Rows for the next growth, touched up to here. */
   #nextRows: Float64Array | undefined
   #touchedRows = 0
   /** From this many entries on they are made ready. */
   #prepareFrom = Infinity
-  #numberCount = 0
   #byteKeys: ByteKeys | undefined
   #byteKeyBytes = 0
   #objectBytes = 0
@@ -100,23 +69,14 @@ export class FrontTable {
   readonly walks: Set<EntryWalk> = new Set()
   /** It is being merged: `release` does nothing. */
   isHeld = false
-  /** What touching has read: kept so that nobody can leave the reading out. */
-  touched = 0
-
   constructor(layout: ValueLayout, expectedEntries = 0) {
     const capacity = powerOfTwo(Math.max(expectedEntries, entriesMin))
+    const slots = expectedEntries > entriesMin ? powerOfTwo(capacity * indexSlack) : indexSlotsMin
+    super(capacity, 1 + layout.width, slots)
     this.layout = layout
-    this.#stride = 1 + layout.width
-    this.#capacity = capacity
-    this.f64 = new Float64Array(capacity * this.#stride)
     this.keyGroups = new Uint16Array(capacity)
-    this.states = new Uint8Array(capacity)
-    this.i64 = new BigInt64Array(this.f64.buffer)
     this.objects = []
-    this.#index = new Int32Array(expectedEntries > entriesMin ? powerOfTwo(capacity * indexSlack) : indexSlotsMin)
-    this.#mask = this.#index.length - 1
-    this.#tagMask = tagMaskOf(this.#index.length, capacity)
-    this.#countBytes()
+    this.countBytes()
   }
 
   get liveCount(): number {
@@ -125,10 +85,10 @@ export class FrontTable {
 
   /** Bytes by which the next entry will make the table larger. */
   get growthBytes(): number {
-    const index = (this.#numberCount + 1) * 2 > this.#index.length ? this.#index.byteLength : 0
-    if (this.count < Math.min(this.#capacity, this.#prepareFrom)) return index
-    const rowBytes = this.#nextRows === undefined ? this.#stride * 8 : 0
-    return index + (grownCapacity(this.#capacity) - this.#capacity) * (rowBytes + 3)
+    const index = (this.numberCount + 1) * 2 > this.index.length ? this.index.byteLength : 0
+    if (this.count < Math.min(this.capacity, this.#prepareFrom)) return index
+    const rowBytes = this.#nextRows === undefined ? this.stride * 8 : 0
+    return index + (grownCapacity(this.capacity) - this.capacity) * (rowBytes + 3)
   }
 
   /** The table is done with: gives its memory back, unless somebody still reads it. It knows no key afterwards. */
@@ -150,75 +110,18 @@ export class FrontTable {
   /** The entry of a key, live or deleted; -1 where nothing is known of it here. */
   find(key: unknown): number {
     if (typeof key !== 'number' || key !== key) {
-      return this.#byteKeys === undefined ? -1 : this.#byteKeys.find(key, this.f64, this.#stride)
+      return this.#byteKeys === undefined ? -1 : this.#byteKeys.find(key, this.f64, this.stride)
     }
-    const index = this.#index
-    const mask = this.#mask
-    const tagMask = this.#tagMask
+    const index = this.index
+    const mask = this.mask
+    const tagMask = this.tagMask
     const hash = slotOf(key)
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const word = index[slot]!
-      if (word === 0) return this.#oldIndex === undefined ? -1 : this.#findInOld(key, hash, this.#oldIndex)
+      if (word === 0) return this.oldIndex === undefined ? -1 : this.findInOld(key, hash, this.oldIndex)
       if (((word ^ hash) & tagMask) !== 0) continue
       const entry = (word & ~tagMask) - 1
-      if (this.f64[entry * this.#stride] === key) return entry
-    }
-  }
-
-  #findInOld(key: number, hash: number, index: Int32Array): number {
-    const mask = index.length - 1
-    const tagMask = this.#oldTagMask
-    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-      const word = index[slot]!
-      if (word === 0) return -1
-      if (((word ^ hash) & tagMask) !== 0) continue
-      const entry = (word & ~tagMask) - 1
-      if (this.f64[entry * this.#stride] === key) return entry
-    }
-  }
-
-  /**
-   * Reads what `find` and a look at the value of each key will read, all at once, so that the memory's answers overlap.
-   * Numbers only. Those that are not here are put into `missing`; answers how many.
-   */
-  touch(keys: ArrayLike<unknown>, count: number, missing: unknown[]): number {
-    const index = this.#index
-    const mask = this.#mask
-    const hashes = touched.length < count ? (touched = new Int32Array(count * 2)) : touched
-    let seen = 0
-    let asked = 0
-    let missed = 0
-    // Each loop is short and without surprises, so that the processor has many of its loads under way.
-    for (let i = 0; i < count; i++) {
-      const key = keys[i]
-      if (typeof key !== 'number') continue
-      const hash = slotOf(key)
-      seen ^= index[hash & mask]!
-      hashes[asked++] = hash
-      missing[asked - 1] = key
-    }
-    let found = 0
-    for (let i = 0; i < asked; i++) {
-      const word = this.#wordOf(hashes[i]!)
-      if (word === 0) missing[missed++] = missing[i]
-      else hashes[found++] = word
-    }
-    const entryMask = ~this.#tagMask
-    const f64 = this.f64
-    const stride = this.#stride
-    for (let i = 0; i < found; i++) seen += f64[((hashes[i]! & entryMask) - 1) * stride]!
-    this.touched = seen
-    return missed
-  }
-
-  /** The first word of the index with the hash's tag; 0: the key is not here. */
-  #wordOf(hash: number): number {
-    const index = this.#index
-    const mask = this.#mask
-    const tagMask = this.#tagMask
-    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-      const word = index[slot]!
-      if (word === 0 || ((word ^ hash) & tagMask) === 0) return word
+      if (this.f64[entry * this.stride] === key) return entry
     }
   }
 
@@ -244,13 +147,13 @@ export class FrontTable {
   }
 
   keyOf(entry: number): unknown {
-    const key = this.f64[entry * this.#stride]!
+    const key = this.f64[entry * this.stride]!
     return (this.states[entry]! & hasByteKey) === 0 ? key : this.#byteKeys!.keyAt(key)
   }
 
   /** Appends key class and key, as they end a key on disk. */
   writeKey(entry: number, out: ByteWriter): void {
-    const key = this.f64[entry * this.#stride]!
+    const key = this.f64[entry * this.stride]!
     if ((this.states[entry]! & hasByteKey) !== 0) return this.#byteKeys!.writeTo(key, out)
     if ((key | 0) === key) {
       out.u8(KeyClass.Int32)
@@ -263,17 +166,13 @@ export class FrontTable {
 
   /** Whether the entry's key is an int32; it is `f64[entry * stride]` then. */
   hasInt32Key(entry: number): boolean {
-    const key = this.f64[entry * this.#stride]!
+    const key = this.f64[entry * this.stride]!
     return (key | 0) === key && (this.states[entry]! & hasByteKey) === 0
   }
 
-  get stride(): number {
-    return this.#stride
-  }
-
-  valueOf(entry: number): unknown {
+  override valueOf(entry: number): unknown {
     const { width } = this.layout
-    return width === 0 ? this.objects[entry] : this.layout.read(this.f64, this.i64, entry * this.#stride + 1)
+    return width === 0 ? this.objects[entry] : this.layout.read(this.f64, this.i64, entry * this.stride + 1)
   }
 
   /** Adds a key that `find` does not find. Returns the entry. */
@@ -313,7 +212,7 @@ export class FrontTable {
       return false
     }
     if (this.layout.width === 0) this.objects[entry] = value
-    else this.layout.write(this.f64, this.i64, entry * this.#stride + 1, value)
+    else this.layout.write(this.f64, this.i64, entry * this.stride + 1, value)
     return true
   }
 
@@ -364,8 +263,8 @@ export class FrontTable {
   takeChanges(goOn: boolean): Int32Array {
     const taken = this.#changes ?? allBits(this.count)
     if (!goOn) this.#dropNextRows()
-    this.#changes = goOn ? new Int32Array(wordsOf(this.#capacity)) : undefined
-    this.#countBytes()
+    this.#changes = goOn ? new Int32Array(wordsOf(this.capacity)) : undefined
+    this.countBytes()
     return taken
   }
 
@@ -398,7 +297,7 @@ export class FrontTable {
   compact(forget: (key: unknown) => void = () => {}): void {
     const kept = new FrontTable(this.layout, this.liveCount)
     const changes = this.#changes
-    if (changes !== undefined) kept.#changes = new Int32Array(wordsOf(kept.#capacity))
+    if (changes !== undefined) kept.#changes = new Int32Array(wordsOf(kept.capacity))
     const walks = [...this.walks].map((walk) => ({ walk, next: -1, count: -1 }))
     for (let entry = 0; entry < this.count; entry++) {
       for (const moved of walks) moved.next = moved.walk.next === entry ? kept.count : moved.next
@@ -416,8 +315,8 @@ export class FrontTable {
   }
 
   #freeColumns(): void {
-    for (const array of [this.f64, this.keyGroups, this.states, this.#index]) freeMemory(array)
-    if (this.#oldIndex !== undefined) freeMemory(this.#oldIndex)
+    for (const array of [this.f64, this.keyGroups, this.states, this.index]) freeMemory(array)
+    if (this.oldIndex !== undefined) freeMemory(this.oldIndex)
     this.#dropNextRows()
   }
 
@@ -425,22 +324,22 @@ export class FrontTable {
     this.count = kept.count
     this.deletedCount = kept.deletedCount
     this.#changes = kept.#changes
-    this.#capacity = kept.#capacity
+    this.capacity = kept.capacity
     this.keyGroups = kept.keyGroups
     this.states = kept.states
     this.f64 = kept.f64
     this.i64 = kept.i64
     this.objects = kept.objects
-    this.#index = kept.#index
-    this.#mask = kept.#mask
-    this.#tagMask = kept.#tagMask
-    this.#oldIndex = kept.#oldIndex
-    this.#oldTagMask = kept.#oldTagMask
-    this.#moved = kept.#moved
+    this.index = kept.index
+    this.mask = kept.mask
+    this.tagMask = kept.tagMask
+    this.oldIndex = kept.oldIndex
+    this.oldTagMask = kept.oldTagMask
+    this.moved = kept.moved
     this.#nextRows = kept.#nextRows
     this.#touchedRows = kept.#touchedRows
     this.#prepareFrom = kept.#prepareFrom
-    this.#numberCount = kept.#numberCount
+    this.numberCount = kept.numberCount
     this.#byteKeys = kept.#byteKeys
     this.#byteKeyBytes = kept.#byteKeyBytes
     this.#objectBytes = kept.#objectBytes
@@ -449,20 +348,20 @@ export class FrontTable {
 
   #append(key: unknown, keyGroup: number, state: number): number {
     if (this.count >= this.#prepareFrom) this.#prepareRows()
-    if (this.count === this.#capacity) this.#grow()
+    if (this.count === this.capacity) this.#grow()
     const entry = this.count++
     if (this.#changes !== undefined) this.#changes[entry >>> 5]! |= 1 << (entry & 31)
     this.keyGroups[entry] = keyGroup
     if (typeof key === 'number' && key === key) {
       this.states[entry] = state
-      this.f64[entry * this.#stride] = key + 0
-      if (++this.#numberCount * 2 > this.#index.length) this.#growIndex(entry)
-      else this.#place(entry, key)
-      if (this.#oldIndex !== undefined) this.#move(movedPerAddition)
+      this.f64[entry * this.stride] = key + 0
+      if (++this.numberCount * 2 > this.index.length) this.growIndex(entry)
+      else this.place(entry, key)
+      if (this.oldIndex !== undefined) this.move(movedPerAddition)
     } else {
       this.states[entry] = state | hasByteKey
       this.#byteKeys ??= new ByteKeys()
-      this.f64[entry * this.#stride] = this.#byteKeys.add(key, entry)
+      this.f64[entry * this.stride] = this.#byteKeys.add(key, entry)
       const grown = this.#byteKeys.bytes - this.#byteKeyBytes
       this.#byteKeyBytes += grown
       this.bytes += grown
@@ -480,28 +379,20 @@ export class FrontTable {
       this.objects[at] = from.objects[entry]
       if (state !== 0) this.#charge(estimatedBytes(this.objects[at]))
     }
-    for (let i = 1; i <= width; i++) this.i64[at * this.#stride + i] = from.i64[entry * this.#stride + i]!
+    for (let i = 1; i <= width; i++) this.i64[at * this.stride + i] = from.i64[entry * this.stride + i]!
   }
 
   #write(entry: number, value: unknown): void {
     const { width } = this.layout
-    if (width > 0) return this.layout.write(this.f64, this.i64, entry * this.#stride + 1, value)
+    if (width > 0) return this.layout.write(this.f64, this.i64, entry * this.stride + 1, value)
     this.objects[entry] = value
     this.#charge(estimatedBytes(value))
   }
 
-  #place(entry: number, key: number): void {
-    const mask = this.#mask
-    const hash = slotOf(key)
-    let slot = hash & mask
-    while (this.#index[slot] !== 0) slot = (slot + 1) & mask
-    this.#index[slot] = (hash & this.#tagMask) | (entry + 1)
-  }
-
   #grow(): void {
-    const capacity = grownCapacity(this.#capacity)
-    this.#capacity = capacity
-    this.f64 = grown(this.f64, this.#nextRows ?? new Float64Array(capacity * this.#stride))
+    const capacity = grownCapacity(this.capacity)
+    this.capacity = capacity
+    this.f64 = grown(this.f64, this.#nextRows ?? new Float64Array(capacity * this.stride))
     this.#nextRows = undefined
     this.#touchedRows = 0
     this.#prepareFrom = capacity < preparedEntriesMin ? Infinity : capacity - (capacity >>> preparedShift)
@@ -509,19 +400,19 @@ export class FrontTable {
     this.keyGroups = grown(this.keyGroups, new Uint16Array(capacity))
     this.states = grown(this.states, new Uint8Array(capacity))
     if (this.#changes !== undefined) this.#changes = grown(this.#changes, new Int32Array(wordsOf(capacity)))
-    this.#countBytes()
+    this.countBytes()
     // A table of texts may have far more entries than numbers.
-    if (capacity > ~this.#tagMask) this.#fillIndex(this.#index.length)
+    if (capacity > ~this.tagMask) this.fillIndex(this.index.length)
   }
 
   #prepareRows(): void {
     if (this.#nextRows === undefined) {
-      this.#nextRows = new Float64Array(grownCapacity(this.#capacity) * this.#stride)
-      this.#countBytes()
+      this.#nextRows = new Float64Array(grownCapacity(this.capacity) * this.stride)
+      this.countBytes()
     }
     const rows = this.#nextRows
     // As many words an addition as make all of them in time.
-    const end = Math.min(rows.length, this.#touchedRows + (this.#stride << (preparedShift + 1)))
+    const end = Math.min(rows.length, this.#touchedRows + (this.stride << (preparedShift + 1)))
     for (let at = (this.#touchedRows + pageWords - 1) & -pageWords; at < end; at += pageWords) rows[at] = 0
     this.#touchedRows = end
   }
@@ -532,66 +423,12 @@ export class FrontTable {
     this.#touchedRows = 0
   }
 
-  /** `newest`: the entry that is being added. */
-  #growIndex(newest: number): void {
-    const slots = this.#index.length * 2
-    if (this.#numberCount <= movedAtOnceMax || this.#oldIndex !== undefined) this.#fillIndex(slots)
-    else {
-      this.#oldIndex = this.#index
-      this.#oldTagMask = this.#tagMask
-      this.#moved = 0
-      this.#index = new Int32Array(slots)
-      this.#mask = slots - 1
-      this.#tagMask = tagMaskOf(slots, this.#capacity)
-      this.#place(newest, this.f64[newest * this.#stride]!)
-    }
-    this.#countBytes()
-  }
-
-  #fillIndex(slots: number): void {
-    this.#dropOldIndex()
-    freeMemory(this.#index)
-    this.#index = new Int32Array(slots)
-    this.#mask = slots - 1
-    this.#tagMask = tagMaskOf(slots, this.#capacity)
-    for (let entry = 0; entry < this.count; entry++) {
-      if ((this.states[entry]! & hasByteKey) === 0) this.#place(entry, this.f64[entry * this.#stride]!)
-    }
-  }
-
-  /** Moves some entries to the new index. What was added since it grew may be there already. */
-  #move(entries: number): void {
-    const end = Math.min(this.#moved + entries, this.count)
-    for (let entry = this.#moved; entry < end; entry++) {
-      if ((this.states[entry]! & hasByteKey) === 0) this.#placeOnce(entry, this.f64[entry * this.#stride]!)
-    }
-    this.#moved = end
-    if (end < this.count) return
-    this.#dropOldIndex()
-    this.#countBytes()
-  }
-
-  #dropOldIndex(): void {
-    if (this.#oldIndex === undefined) return
-    freeMemory(this.#oldIndex)
-    this.#oldIndex = undefined
-  }
-
-  #placeOnce(entry: number, key: number): void {
-    const mask = this.#mask
-    const hash = slotOf(key)
-    const wanted = (hash & this.#tagMask) | (entry + 1)
-    let slot = hash & mask
-    for (; this.#index[slot] !== 0; slot = (slot + 1) & mask) if (this.#index[slot] === wanted) return
-    this.#index[slot] = wanted
-  }
-
-  #countBytes(): void {
+  protected override countBytes(): void {
     const changes = this.#changes?.byteLength ?? 0
-    const index = this.#index.byteLength + (this.#oldIndex?.byteLength ?? 0)
+    const index = this.index.byteLength + (this.oldIndex?.byteLength ?? 0)
     const next = this.#nextRows?.byteLength ?? 0
     const columns = next + this.f64.byteLength + this.keyGroups.byteLength + this.states.byteLength + changes
-    const objects = this.layout.width > 0 ? 0 : this.#capacity * 8
+    const objects = this.layout.width > 0 ? 0 : this.capacity * 8
     this.bytes = columns + objects + index + this.#byteKeyBytes + this.#objectBytes
   }
 
@@ -599,18 +436,6 @@ export class FrontTable {
     this.#objectBytes += bytes
     this.bytes += bytes
   }
-}
-
-function slotOf(key: number): number {
-  const int = key | 0
-  if (int !== key) return hashKey(key)
-  const h = Math.imul(int ^ (int >>> 16), 0x85ebca6b)
-  return Math.imul(h ^ (h >>> 13), 0xc2b2ae35) ^ (h >>> 15)
-}
-
-/** The bits of a slot that entry + 1 does not need, for as long as neither of the two doubles. */
-function tagMaskOf(slots: number, capacity: number): number {
-  return ~(Math.max(2 * slots, 2 * powerOfTwo(capacity)) - 1)
 }
 
 function wordsOf(entries: number): number {
@@ -626,10 +451,6 @@ function allBits(entries: number): Int32Array {
 /** A multiple of eight. */
 function grownCapacity(capacity: number): number {
   return capacity < doublingEntriesMax ? capacity * 2 : capacity + (capacity >>> 5) * 8
-}
-
-function powerOfTwo(atLeast: number): number {
-  return 2 ** Math.ceil(Math.log2(atLeast))
 }
 
 function grown<T extends Float64Array | Int32Array | Uint16Array | Uint8Array>(old: T, fresh: T): T {

@@ -8,6 +8,7 @@
  * Retiring keeps what is hot: the frozen table and the clean one become one where memory allows, the newer value
  * winning; otherwise the frozen one takes the clean one's place, so that two generations of use decide what stays.
  */
+import { blockFor } from '../../exchange/doorbell.ts'
 import type { DiskStore } from './disk-store.ts'
 import type { DiskTable } from './disk-table.ts'
 import type { FrontMemory } from './front-memory.ts'
@@ -60,7 +61,7 @@ export class IngestJob implements SpillJob {
       if (this.#ingesting === undefined) {
         while (!this.#isEncoded && !this.#encodeStep());
         if (!this.#generation.hasEncoded) break
-        while (this.#takePause()) Atomics.wait(pauseWord, 0, 0, pauseMs)
+        while (this.#takePause()) blockFor(pauseMs)
         this.#ingesting = this.#ingest()
         this.#ingesting.catch(() => {})
       }
@@ -152,8 +153,6 @@ export class IngestJob implements SpillJob {
     else if (front === table.active) table.cell.compactWritten(table)
   }
 }
-
-const pauseWord = new Int32Array(new SharedArrayBuffer(4))
 
 /** The table that has less to give to the other is merged into it; the part's entries win. Returns the one that is done with. */
 function* mergeInto(clean: FrontTable, part: FrozenPart): Generator<void, FrontTable> {

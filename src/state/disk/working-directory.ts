@@ -2,18 +2,29 @@
  * Working directories of backends on disk. They hold nothing that outlives the process: what a process that was killed
  * has left behind is removed by the next one that works in the same place.
  */
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 
 const prefix = 'millrace-state'
 
 /** A new directory below `parent`, which is made where it is missing. */
 export function makeWorkingDirectory(parent: string, kind: string): string {
-  mkdirSync(parent, { recursive: true })
+  makeDirectory(parent)
   for (const name of readdirSync(parent)) {
     if (isAbandoned(name)) rmSync(join(parent, name), { recursive: true, force: true })
   }
   return mkdtempSync(join(parent, `${prefix}-${kind}-${process.pid}-`))
+}
+
+/** Node's own `recursive` never comes back where the system refuses a directory as missing (below /proc, say). */
+function makeDirectory(path: string): void {
+  if (existsSync(path)) return
+  if (!existsSync(dirname(path))) makeDirectory(dirname(path))
+  try {
+    mkdirSync(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
 }
 
 function isAbandoned(name: string): boolean {
