@@ -9,7 +9,7 @@ import { hashKey } from '../../data/key-groups.ts'
 import { freeMemory } from './free-memory.ts'
 
 /** Bits of an entry's state. */
-export const live: number = 1
+export const live = 1
 export const hasByteKey = 2
 /** A table above has taken the key over, and will be merged onto this one. A hint: unset where nobody has told. */
 export const superseded = 4

@@ -49,8 +49,8 @@ export class RocksdbStore implements DiskStore {
 
   open(): undefined {
     if (this.#database !== undefined || this.#isClosed) return
-    mkdirSync(this.#directory, { recursive: true })
     try {
+      mkdirSync(this.#directory, { recursive: true })
       this.#database = this.#binding.open(
         this.#directory,
         this.#options.blockCacheBytes ?? blockCacheBytesDefault,
