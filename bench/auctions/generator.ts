@@ -1,14 +1,15 @@
 /**
  * The events of the auction workload as a parallel, seekable, typed source, written with the public Source contract.
- * Event n is made from n alone: subtask s of p makes n = s, s + p, s + 2p, …, and a snapshot is the next number.
+ * Event n is made from n alone. Subtasks take blocks of numbers as they go, in order: that keeps them within a block or
+ * two of each other, and a bidder's or an auction's neighbouring events in one subtask. A snapshot is what is left of a block.
  * Only the kinds and fields asked for are made; other events cost (nearly) nothing.
  */
 import { MillraceError } from '../../src/common/errors.ts'
-import { Progress } from '../../src/common/progress.ts'
+import type { Progress } from '../../src/common/progress.ts'
 import type { Source, SourceReader } from '../../src/connectors/source.ts'
-import { StrideReading, strideSplits, type StrideSplit } from '../../src/connectors/stride-split.ts'
+import { guidedBlocks, RangeReading, type RangeSplit } from '../../src/connectors/range-split.ts'
 import { types, type TypeInformation } from '../../src/data/types.ts'
-import type { Output } from '../../src/operators/operator.ts'
+import type { Output, ReaderOutput } from '../../src/operators/operator.ts'
 import { type Auction, type Bid, type EventOf, fieldTypes, type Kind, type Person } from './events.ts'
 import { type Choice, type EventLoop, eventLoop, keyLoop, type LoopOptions, placesOf } from './loop.ts'
 
@@ -41,7 +42,7 @@ type ChosenEvent<C extends EventChoice> = {
 export function auctionEvents<const C extends EventChoice = { person: true; auction: true; bid: true }>(
   options: AuctionOptions,
   choice: C = { person: true, auction: true, bid: true } as unknown as C,
-): Source<ChosenEvent<C>, StrideSplit> {
+): Source<ChosenEvent<C>, RangeSplit> {
   const fields: Record<string, readonly string[]> = {}
   for (const kind of ['person', 'auction', 'bid'] as const) {
     const chosen = choice[kind]
@@ -54,7 +55,7 @@ export function auctionEvents<const C extends EventChoice = { person: true; auct
 export function persons<F extends keyof Person = keyof Person>(
   options: AuctionOptions,
   fields?: readonly F[],
-): Source<Pick<Person, F>, StrideSplit> {
+): Source<Pick<Person, F>, RangeSplit> {
   return eventsOfKind('person', options, fields)
 }
 
@@ -62,7 +63,7 @@ export function persons<F extends keyof Person = keyof Person>(
 export function auctions<F extends keyof Auction = keyof Auction>(
   options: AuctionOptions,
   fields?: readonly F[],
-): Source<Pick<Auction, F>, StrideSplit> {
+): Source<Pick<Auction, F>, RangeSplit> {
   return eventsOfKind('auction', options, fields)
 }
 
@@ -73,7 +74,7 @@ export function auctions<F extends keyof Auction = keyof Auction>(
 export function bids<F extends keyof Bid = keyof Bid>(
   options: AuctionOptions,
   fields?: readonly F[],
-): Source<Pick<Bid, F>, StrideSplit> {
+): Source<Pick<Bid, F>, RangeSplit> {
   return eventsOfKind('bid', options, fields)
 }
 
@@ -81,7 +82,7 @@ export function bids<F extends keyof Bid = keyof Bid>(
 export function keyedEvents(
   options: AuctionOptions,
   key: { readonly hash: number; readonly modulo: number },
-): Source<{ readonly key: number }, StrideSplit> {
+): Source<{ readonly key: number }, RangeSplit> {
   const makeLoop = (): EventLoop => keyLoop(key.hash, key.modulo, loopOptions(options))
   return sourceOf(`keyedEvents(${key.modulo})`, options, types.row({ key: types.int32() }), 50, makeLoop)
 }
@@ -90,7 +91,7 @@ function eventsOfKind<T>(
   kind: Kind,
   options: AuctionOptions,
   fields: readonly string[] | undefined,
-): Source<T, StrideSplit> {
+): Source<T, RangeSplit> {
   const known: Readonly<Record<string, TypeInformation<unknown>>> = fieldTypes[kind]
   const names = Object.keys(known).filter((name) => fields === undefined || fields.includes(name))
   const type = types.row(Object.fromEntries(names.map((name) => [name, known[name] as TypeInformation<unknown>])))
@@ -103,7 +104,7 @@ function eventSource<T>(
   choice: Choice,
   tagsKind: boolean,
   type: TypeInformation<T> | undefined,
-): Source<T, StrideSplit> {
+): Source<T, RangeSplit> {
   const [from, end] = placesOf(choice)
   const makeLoop = (): EventLoop => eventLoop(choice, loopOptions(options), tagsKind)
   return sourceOf(name, options, type, end - from, makeLoop)
@@ -119,7 +120,7 @@ function sourceOf<T>(
   type: TypeInformation<T> | undefined,
   placesPerGroup: number,
   makeLoop: () => EventLoop,
-): Source<T, StrideSplit> {
+): Source<T, RangeSplit> {
   const { events, perMs = 100, disorder = 0 } = options
   const isWhole = [events, perMs, disorder, options.seed ?? 42].every((value) => Number.isSafeInteger(value))
   if (!isWhole || events < 0 || events > 0x7fff_ffff || perMs < 1 || disorder < 0) {
@@ -129,43 +130,44 @@ function sourceOf<T>(
     name,
     boundedness: 'bounded',
     type,
-    assignment: 'all',
-    enumerateSplits: ({ parallelism }) => strideSplits(parallelism, events),
+    enumerateSplits: ({ parallelism }) => guidedBlocks(0, events, parallelism),
     createReader: () => new EventReader<T>(makeLoop(), Math.floor(50 / placesPerGroup)),
   }
 }
 
-class EventReader<T> implements SourceReader<T, StrideSplit> {
+class EventReader<T> implements SourceReader<T, RangeSplit> {
   readonly #loop: EventLoop
   /** Numbers looked at per event made. */
   readonly #sparsity: number
-  readonly #strides = new StrideReading()
+  readonly #ranges = new RangeReading()
 
   constructor(loop: EventLoop, sparsity: number) {
     this.#loop = loop
     this.#sparsity = sparsity
   }
 
-  addSplits(splits: readonly StrideSplit[]): void {
-    this.#strides.add(splits)
+  addSplits(splits: readonly RangeSplit[]): void {
+    this.#ranges.add(splits)
   }
 
   noMoreSplits(): void {
-    this.#strides.complete()
+    this.#ranges.complete()
   }
 
   needsSplit(): boolean {
-    return this.#strides.needsSplit
+    return this.#ranges.needsSplit
   }
 
-  poll(output: Output<T>, recordsMax: number): Progress {
-    const strides = this.#strides
-    if (!strides.select(recordsMax * this.#sparsity)) return strides.progressWhenEmpty
-    strides.next = this.#loop(output as Output<unknown>, strides.next, strides.step, strides.stop)
-    return Progress.Working
+  poll(output: ReaderOutput<T>, recordsMax: number): Progress {
+    const ranges = this.#ranges
+    const target = ranges.select(output)
+    if (target === undefined) return ranges.progress
+    const stop = Math.min(ranges.end, ranges.next + recordsMax * this.#sparsity)
+    ranges.next = this.#loop(target as Output<unknown>, ranges.next, stop)
+    return ranges.progress
   }
 
-  snapshot(): readonly StrideSplit[] {
-    return this.#strides.snapshot()
+  snapshot(): readonly RangeSplit[] {
+    return this.#ranges.snapshot()
   }
 }

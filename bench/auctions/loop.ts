@@ -19,10 +19,10 @@ export interface LoopOptions {
 }
 
 /**
- * Makes the chosen events among the numbers `next`, `next + step`, … below `stop` until the output is full, and answers
- * the number to go on with.
+ * Makes the chosen events among the numbers `next` … `stop` - 1 until the output is full, and answers the number to go on
+ * with.
  */
-export type EventLoop = (output: Output<unknown>, next: number, step: number, stop: number) => number
+export type EventLoop = (output: Output<unknown>, next: number, stop: number) => number
 
 /** Which fields of which kinds. */
 export type Choice = { readonly [K in Kind]?: readonly string[] }
@@ -62,21 +62,15 @@ interface Maker {
 function denseLoop(makers: readonly Maker[], from: number, options: LoopOptions): string {
   const body = branches(makers)
   return `
-    const groupStep = step / 50 | 0, placeStep = step % 50
-    const timeStep = step / ${options.perMs} | 0, restStep = step % ${options.perMs}
     let n = next, e = n / 50 | 0, o = n % 50, q = n / ${options.perMs} | 0, rest = n % ${options.perMs}
     while (n < stop) {
       ${from > 0 ? `if (o >= ${from}) {` : '{'}
         const b = fmix32(n ^ seed)
         ${body}
       }
-      n += step
-      e += groupStep
-      o += placeStep
-      if (o >= 50) { o -= 50; e++ }
-      q += timeStep
-      rest += restStep
-      if (rest >= ${options.perMs}) { rest -= ${options.perMs}; q++ }
+      n++
+      if (++o === 50) { o = 0; e++ }
+      if (++rest === ${options.perMs}) { rest = 0; q++ }
       if (output.isFull()) break
     }
     return n`
@@ -88,13 +82,13 @@ function sparseLoop(makers: readonly Maker[], from: number, end: number): string
     for (let e = next / 50 | 0; e * 50 < stop; e++) {
       for (let o = ${from}; o < ${end}; o++) {
         const n = e * 50 + o
-        if (n < next || n >= stop || (step !== 1 && (n - next) % step !== 0)) continue
+        if (n < next || n >= stop) continue
         const b = fmix32(n ^ seed), q = n / perMs | 0
         ${branches(makers)}
-        if (output.isFull()) return n + step
+        if (output.isFull()) return n + 1
       }
     }
-    return next + Math.ceil((stop - next) / step) * step`
+    return stop`
 }
 
 function branches(makers: readonly Maker[]): string {
@@ -142,7 +136,7 @@ const prelude = `
   const text = (a, b) => $text[(a % 192) * 24 + b % 24]`
 
 function compile(body: string, options: LoopOptions): EventLoop {
-  const source = `${prelude}\nreturn (output, next, step, stop) => {${body}\n}`
+  const source = `${prelude}\nreturn (output, next, stop) => {${body}\n}`
   const names = [...new Set([...source.matchAll(/\$(\w+)/g)].map((match) => match[1] as TableName))]
   const tables = names.map((name) => (name === 'text' && !body.includes('text(') ? [] : table(name)))
   const make = new Function('seed', 'perMs', ...names.map((name) => `$${name}`), `'use strict'\n${source}`)

@@ -1,17 +1,14 @@
-/** Whole numbers in order, in parallel ranges (Flink's `fromSequence`). */
+/** Whole numbers in order, in parallel blocks (Flink's `fromSequence`). */
 import { MillraceError } from '../common/errors.ts'
 import type { Progress } from '../common/progress.ts'
 import { types } from '../data/types.ts'
 import type { ReaderOutput } from '../operators/operator.ts'
-import { RangeReading, type RangeSplit, splitRange } from './range-split.ts'
+import { guidedBlocks, RangeReading, type RangeSplit } from './range-split.ts'
 import type { Source, SourceReader } from './source.ts'
 
-/** Ranges per subtask: readers that are done early take another. */
-const splitsPerSubtask = 4
-
 /**
- * Emits `from` … `to`, both included; nothing where `to < from`. One subtask alone emits in order; several emit whole
- * ranges side by side. MR_CONFIG_INVALID_VALUE where a bound is not a safe integer.
+ * Emits `from` … `to`, both included; nothing where `to < from`. One subtask alone emits in order; several take
+ * blocks as they go, each in order, and keep near one place. MR_CONFIG_INVALID_VALUE where a bound is not a safe integer.
  * @example env.source(sequence(1, 1_000_000))
  */
 export function sequence(from: number, to: number): Source<number, RangeSplit> {
@@ -22,7 +19,7 @@ export function sequence(from: number, to: number): Source<number, RangeSplit> {
     name: `sequence(${from}, ${to})`,
     boundedness: 'bounded',
     type: types.float64(),
-    enumerateSplits: ({ parallelism }) => splitRange(from, to + 1, parallelism * splitsPerSubtask),
+    enumerateSplits: ({ parallelism }) => guidedBlocks(from, to + 1, parallelism),
     createReader: () => new SequenceReader(),
   }
 }

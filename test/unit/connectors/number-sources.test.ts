@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { columns, elements, sequence } from '../../../src/connectors/index.ts'
+import { columns, elements, guidedBlocks, sequence } from '../../../src/connectors/index.ts'
 import { readSource } from '../../support/read-source.ts'
 
 const numbers = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i)
@@ -59,5 +59,31 @@ describe('sequence', () => {
 
   it('refuses bounds that are no safe integers', () => {
     expect(() => sequence(0, 0.5)).toThrow(expect.objectContaining({ code: 'MR_CONFIG_INVALID_VALUE' }))
+  })
+})
+
+describe('guided blocks', () => {
+  const lengthsOf = (from: number, end: number, parallelism: number): number[] => {
+    const blocks = guidedBlocks(from, end, parallelism)
+    expect(blocks.map(({ next }) => next)).toEqual([from, ...blocks.map((block) => block.end)].slice(0, -1))
+    expect(blocks.at(-1)?.end ?? from).toBe(Math.max(from, end))
+    return blocks.map((block) => block.end - block.next)
+  }
+
+  it('follow one another from the first number to the last, and are none where there is none', () => {
+    expect(lengthsOf(5, 5, 2)).toEqual([])
+    expect(lengthsOf(-3, 0, 4)).toEqual([1, 1, 1])
+  })
+
+  it('are of one length, and smaller towards the end, so that no subtask is left with much', () => {
+    const lengths = lengthsOf(0, 10_000_000, 2)
+    expect(lengths.slice(0, 10)).toEqual(Array.from({ length: 10 }, () => 1 << 19))
+    expect(lengths.toSorted((a, b) => b - a)).toEqual(lengths)
+    expect(lengths.at(-1)).toBeLessThanOrEqual(4096)
+  })
+
+  it('give every subtask several where there is little, and are not too many where there is much', () => {
+    expect(lengthsOf(0, 100, 2).length).toBeGreaterThan(8)
+    expect(lengthsOf(0, 2 ** 40, 2).length).toBeLessThan(4200)
   })
 })
