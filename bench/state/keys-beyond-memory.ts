@@ -6,12 +6,13 @@
  *
  * Run: node bench/state/keys-beyond-memory.ts [--json] [--keys 100000000] [--seconds 20] (minutes, and 10 GB of disk).
  */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { prng } from '../../src/common/prng.ts'
 import { types } from '../../src/data/types.ts'
+import { MemoryBudget } from '../../src/memory/memory-budget.ts'
 import { openRocksdbBackend } from '../../src/state/rocksdb/rocksdb-backend.ts'
 import type { RocksdbStore } from '../../src/state/rocksdb/rocksdb-store.ts'
 
@@ -23,40 +24,79 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
     keys: { type: 'string', default: '100000000' },
     seconds: { type: 'string', default: '20' },
+    budget: { type: 'string', default: '384' },
   },
 })
 const keys = Number(values.keys)
 const seconds = Number(values.seconds)
-const frontBytes = 128 * MiB
-const cacheBytes = 256 * MiB
+const budget = new MemoryBudget('managed memory of the slot', Number(values.budget) * MiB)
 const directory = mkdtempSync(join(tmpdir(), 'millrace-bench-'))
 const nodeBytes = process.memoryUsage.rss()
 const backend = openRocksdbBackend({
   keyGroupRange: { first: 0, last: 127 },
   maxParallelism: 128,
   localDirectory: directory,
-  frontBytesMax: frontBytes,
-  rocksdb: { blockCacheBytes: cacheBytes },
+  budget,
 })
 const counter = backend.value<number>({ kind: 'value', name: 'counter', type: types.float64() })
 
 let peakBytes = 0
+let atPeak: Record<string, number> = {}
+/** A new peak is broken down where it is so much above the last one that was. */
+const brokenDownBytes = 2e6
+
+function breakdown(): Record<string, number> {
+  const store = backend.store as RocksdbStore
+  const { heapTotal, external, arrayBuffers } = process.memoryUsage()
+  const { activeBytes, frozenBytes, transitBytes, cleanBytes } = backend.memory
+  const status = readFileSync('/proc/self/status', 'utf8')
+  const megabytes = {
+    'tables: active': activeBytes,
+    'tables: on their way': frozenBytes,
+    'tables: encoded': transitBytes,
+    'tables: clean': cleanBytes,
+    'V8 heap': heapTotal,
+    external: external,
+    'array buffers': arrayBuffers,
+    'block cache': store.property('rocksdb.block-cache-usage'),
+    'of it pinned': store.property('rocksdb.block-cache-pinned-usage'),
+    'table readers': store.property('rocksdb.estimate-table-readers-mem'),
+    'C heaps: in use': store.property('heap.allocated'),
+    'C heaps: free': store.property('heap.free'),
+    'C heaps: mapped': store.property('heap.mapped'),
+    'files mapped': Number(/RssFile:\s+(\d+)/.exec(status)?.[1]) * 1024,
+    runs: store.property('rocksdb.num-files-at-level0') * 1e6,
+    compactions: store.property('rocksdb.num-running-compactions') * 1e6,
+  }
+  return Object.fromEntries(Object.entries(megabytes).map(([name, bytes]) => [name, Math.round(bytes / 1e5) / 10]))
+}
+
+let brokenDownAt = 0
 async function turn(): Promise<void> {
-  peakBytes = Math.max(peakBytes, process.memoryUsage.rss())
+  const rss = process.memoryUsage.rss()
+  if (rss > peakBytes) {
+    peakBytes = rss
+    if (rss > brokenDownAt + brokenDownBytes) {
+      brokenDownAt = rss
+      atPeak = breakdown()
+    }
+  }
   await (backend.settle() ?? new Promise((resolve) => setImmediate(resolve)))
 }
 
 function note(phase: string): void {
   figures[`${phase} runs`] = (backend.store as RocksdbStore).property('rocksdb.num-files-at-level0')
   figures[`${phase} resident MB, peak`] = peakBytes / 1e6
-  figures['of the budget'] = Math.max(
-    figures['of the budget'] ?? 0,
-    (peakBytes - nodeBytes) / (frontBytes + cacheBytes),
-  )
+  figures['of the budget'] = Math.max(figures['of the budget'] ?? 0, (peakBytes - nodeBytes) / budget.limitBytes)
+  if (!values.json) {
+    console.log(`${phase}: at its peak, MB`)
+    console.table(atPeak)
+  }
   peakBytes = 0
+  brokenDownAt = 0
 }
 
-const figures: Record<string, number> = { keys, budgetMB: Math.round((frontBytes + cacheBytes) / 1e6) }
+const figures: Record<string, number> = { keys, budgetMB: Math.round(budget.limitBytes / 1e6) }
 try {
   let start = performance.now()
   for (let key = 0; key < keys; key++) {

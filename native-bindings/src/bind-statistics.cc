@@ -1,3 +1,5 @@
+#include <malloc.h>
+
 #include <cstdlib>
 #include <string>
 
@@ -22,8 +24,25 @@ napi_value latestSequence(napi_env env, napi_callback_info info) {
   return makeNumber(env, static_cast<double>(database->db()->GetLatestSequenceNumber()));
 }
 
+// What the process's C heaps hold: allocated blocks, free ones between them, blocks of their own mappings.
+bool heapProperty(const std::string& name, uint64_t* value) {
+#ifdef __GLIBC__
+  const struct mallinfo2 heaps = mallinfo2();
+  if (name == "heap.allocated") *value = heaps.uordblks;
+  else if (name == "heap.free") *value = heaps.fordblks;
+  else if (name == "heap.mapped") *value = heaps.hblkhd;
+  else return false;
+  return true;
+#else
+  (void)name;
+  (void)value;
+  return false;
+#endif
+}
+
 // Some whole numbers RocksDB gives as text only.
 bool numberProperty(rocksdb::DB* db, const std::string& name, uint64_t* value) {
+  if (name.rfind("heap.", 0) == 0) return heapProperty(name, value);
   if (db->GetIntProperty(name, value)) return true;
   std::string text;
   if (!db->GetProperty(name, &text) || text.empty()) return false;
@@ -32,7 +51,8 @@ bool numberProperty(rocksdb::DB* db, const std::string& name, uint64_t* value) {
   return *end == '\0';
 }
 
-// property(handle, name): one of RocksDB's whole-number properties, -1 where there is none of that name.
+// property(handle, name): one of RocksDB's whole-number properties, or `heap.allocated`, `heap.free`, `heap.mapped` of the
+// process's C heaps; -1 where there is none of that name.
 napi_value property(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info, 2);
   std::shared_ptr<Database> database = databaseArgument(arguments, 0);

@@ -42,6 +42,13 @@ rocksdb::BlockBasedTableOptions tableOptions(const SharedMemory& memory) {
   table.partition_filters = true;
   table.metadata_block_size = kPartitionBytes;
   table.metadata_cache_options.top_level_index_pinning = rocksdb::PinningTier::kAll;
+  // What compactions and open tables need beside the cache takes the place of blocks in it.
+  const rocksdb::CacheEntryRoleOptions charged{rocksdb::CacheEntryRoleOptions::Decision::kEnabled};
+  table.cache_usage_options.options_overrides = {
+      {rocksdb::CacheEntryRole::kFilterConstruction, charged},
+      {rocksdb::CacheEntryRole::kBlockBasedTableReader, charged},
+      {rocksdb::CacheEntryRole::kFileMetadata, charged},
+  };
   return table;
 }
 
@@ -80,6 +87,8 @@ rocksdb::Options spillOptions(const rocksdb::Options& options) {
   rocksdb::BlockBasedTableOptions table = *options.table_factory->GetOptions<rocksdb::BlockBasedTableOptions>();
   table.index_type = rocksdb::BlockBasedTableOptions::kBinarySearch;
   table.partition_filters = false;
+  // The tables in front have charged for it.
+  table.cache_usage_options.options_overrides.erase(rocksdb::CacheEntryRole::kFilterConstruction);
   rocksdb::Options spill = options;
   spill.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return spill;

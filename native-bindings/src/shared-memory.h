@@ -1,6 +1,7 @@
 // Memory that all databases of the process share: one block cache and one write-buffer budget charged to it.
-// Made by the first caller; later callers may only enlarge it. Never destroyed: databases of dying threads may still
-// hold it while the process exits.
+// Made by the first caller. The cache is as large as the shares of all threads that have opened a database; a thread's
+// share is the largest that it has asked for, and goes with the thread. Never destroyed: databases of dying threads may
+// still hold it while the process exits.
 #pragma once
 
 #include <rocksdb/cache.h>
@@ -16,6 +17,7 @@ struct SharedMemory {
   std::shared_ptr<rocksdb::WriteBufferManager> writeBuffers;
 };
 
+// `blockCacheBytes`: the calling thread's share.
 SharedMemory sharedMemory(size_t blockCacheBytes, size_t writeBufferBytes);
 
 // Has large blocks of memory go back to the system when they are freed. By itself glibc soon keeps blocks of up to 32 MB

@@ -33,7 +33,7 @@ import { StoreReads } from './store-reads.ts'
 import { makeWorkingDirectory } from './working-directory.ts'
 
 export interface DiskBackendOptions extends KeyedBackendOptions {
-  /** Limit of the tables in memory. Default half of the budget, and at least 128 MiB; a budget that gives less lowers it. */
+  /** Limit of the tables in memory. Default half of the budget, 128 MiB of an unlimited one; a budget that gives less lowers it. */
   readonly frontBytesMax?: number
 }
 
@@ -71,9 +71,9 @@ export class DiskBackend extends KeyedBackendBase {
     this.openStore = openStore
     this.store = openStore(join(this.directory, 'db'))
     const budget = options.budget ?? unlimitedBudget
-    const { limitBytes = 0 } = budget
-    const share = Number.isFinite(limitBytes) ? limitBytes * frontShareOfBudget : 0
-    this.memory = new FrontMemory(budget, options.frontBytesMax ?? Math.max(share, frontBytesDefault))
+    const { limitBytes = Infinity } = budget
+    const share = Number.isFinite(limitBytes) ? limitBytes * frontShareOfBudget : frontBytesDefault
+    this.memory = new FrontMemory(budget, options.frontBytesMax ?? share)
     this.reads = new StoreReads(this.store, this.memory, () => this.tables())
     this.#snapshots = new DiskSnapshots(this)
   }
@@ -162,14 +162,12 @@ export class DiskBackend extends KeyedBackendBase {
 
   /** All that has changed becomes a generation on its way to the store, and nothing leaves its place in memory. */
   freezeInPlace(): Generation {
-    return this.#freezeTables((table, generation) => table.freezeInPlace(generation, this.memory))
+    return this.#freezeTables((table, generation) => table.freezeInPlace(generation))
   }
 
   /** The same, and memory is on its way to be free. */
   freezeAll(): Generation {
-    const generation = this.#freezeTables((table, into) =>
-      table.active.count > 0 ? table.freezeAll(into, this.memory) : undefined,
-    )
+    const generation = this.#freezeTables((table, into) => (table.active.count > 0 ? table.freezeAll(into) : undefined))
     this.#emptyBytes = this.memory.activeBytes
     return generation
   }
@@ -190,8 +188,9 @@ export class DiskBackend extends KeyedBackendBase {
   /** A table has grown: memory is brought up to date, and what exceeds it goes to disk. */
   grew(table: DiskTable): void {
     const memory = this.memory
-    table.account(memory)
-    if (!memory.isActiveFull(table.active.growthBytes) || memory.activeBytes < this.#emptyBytes + freezeBytesMin) return
+    table.account()
+    if (!memory.isActiveFull(table.active.growthBytes(1)) || memory.activeBytes < this.#emptyBytes + freezeBytesMin)
+      return
     this.queue.check()
     if (memory.isBehind) this.#catchUp()
     this.freezeAll()

@@ -72,7 +72,7 @@ export class DiskCell<V> implements LoadableCell<V> {
       : front.replace(this.#entry, value)
     if (wasLive) return
     if (table.count >= 0) table.count++
-    table.account(this.#backend.memory)
+    table.account()
   }
 
   touch(addedBytes: number): void {
@@ -140,7 +140,7 @@ export class DiskCell<V> implements LoadableCell<V> {
     if (table === undefined) return
     this.tables.delete(namespace)
     table.isDropped = true
-    table.account(this.#backend.memory)
+    table.account()
     if (table.isOnDisk) this.#backend.dropLater(table.prefix)
     this.#context.invalidate()
   }
@@ -210,13 +210,13 @@ export class DiskCell<V> implements LoadableCell<V> {
     if (this.tables.get(table.namespace) !== table) return
     this.tables.delete(table.namespace)
     table.isDropped = true
-    table.account(this.#backend.memory)
+    table.account()
     this.#context.invalidate()
   }
 
   compactWritten(table: DiskTable): void {
     if (!table.compactWritten()) return
-    table.account(this.#backend.memory)
+    table.account()
     this.#context.invalidate()
   }
 
@@ -343,14 +343,14 @@ export class DiskCell<V> implements LoadableCell<V> {
   #forgetUnstored(table: DiskTable): void {
     this.tables.delete(table.namespace)
     table.isDropped = true
-    table.account(this.#backend.memory)
+    table.account()
     this.#context.invalidate()
   }
 
   #tableOf(namespace: Namespace): DiskTable {
     let table = this.tables.get(namespace)
     if (table === undefined) {
-      table = new DiskTable(this as DiskCell<unknown>, namespace)
+      table = new DiskTable(this as DiskCell<unknown>, namespace, this.#backend.memory)
       this.tables.set(namespace, table)
       this.#seenVersion = -1
     }

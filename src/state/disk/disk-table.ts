@@ -32,11 +32,14 @@ export class DiskTable {
   #accountedActive = 0
   #accountedClean = 0
 
-  constructor(cell: DiskCell<unknown>, namespace: Namespace) {
+  readonly #memory: FrontMemory
+
+  constructor(cell: DiskCell<unknown>, namespace: Namespace, memory: FrontMemory) {
     this.cell = cell
     this.namespace = namespace
     this.prefix = entryPrefix(cell.id, namespace)
-    this.active = new FrontTable(cell.layout)
+    this.#memory = memory
+    this.active = new FrontTable(cell.layout, 0, memory.limitBytes)
   }
 
   /** True where a key that `active` does not know may be known elsewhere. */
@@ -61,23 +64,24 @@ export class DiskTable {
   }
 
   /** What has changed becomes a part; the active table goes on. */
-  freezeInPlace(generation: Generation, memory: FrontMemory): FrozenPart | undefined {
+  freezeInPlace(generation: Generation): FrozenPart | undefined {
     if (!this.active.hasChanges()) return undefined
     const part = new FrozenPart(this, generation, 0, this.active.takeChanges(true))
     this.isOnDisk = true
-    this.account(memory)
+    this.account()
     return part
   }
 
   /** The active table becomes a part; another takes its place. */
-  freezeAll(generation: Generation, memory: FrontMemory): FrozenPart {
+  freezeAll(generation: Generation): FrozenPart {
     const { active } = this
     const part = new FrozenPart(this, generation, active.bytes, active.takeChanges(false))
     this.isOnDisk = true
     this.parts.unshift(part)
-    this.active = new FrontTable(this.cell.layout, Math.min(active.count >>> 2, expectedEntriesMax))
-    memory.frozenBytes += part.bytes
-    this.account(memory)
+    const expectedEntries = Math.min(active.count >>> 2, expectedEntriesMax)
+    this.active = new FrontTable(this.cell.layout, expectedEntries, this.#memory.limitBytes)
+    this.#memory.frozenBytes += part.bytes
+    this.account()
     return part
   }
 
@@ -100,6 +104,11 @@ export class DiskTable {
     return this.active.readers.length === 0 && !this.active.hasChanges()
   }
 
+  /** The clean table, an empty one if need be. */
+  cleanTable(): FrontTable {
+    return (this.clean ??= new FrontTable(this.cell.layout, 0, this.#memory.limitBytes))
+  }
+
   /** Puts another clean table in the place of the present one, whose memory is free afterwards. */
   keepClean(clean: FrontTable | undefined): void {
     const old = this.clean
@@ -109,7 +118,8 @@ export class DiskTable {
   }
 
   /** Brings the sums of memory up to date. */
-  account(memory: FrontMemory): void {
+  account(): void {
+    const memory = this.#memory
     const activeBytes = this.isDropped ? 0 : this.active.bytes
     const cleanBytes = this.isDropped || this.clean === undefined ? 0 : this.clean.bytes
     if (activeBytes === this.#accountedActive && cleanBytes === this.#accountedClean) return

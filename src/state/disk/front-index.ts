@@ -65,9 +65,15 @@ export abstract class FrontIndex {
   /** Something has got another size. */
   protected abstract countBytes(): void
 
-  protected findInOld(key: number, hash: number, index: Int32Array): number {
+  /** The entry of a number, -1 where it is not here. */
+  protected findNumber(key: number): number {
+    const hash = slotOf(key)
+    const entry = this.findIn(this.index, this.tagMask, key, hash)
+    return entry >= 0 || this.oldIndex === undefined ? entry : this.findIn(this.oldIndex, this.oldTagMask, key, hash)
+  }
+
+  private findIn(index: Int32Array, tagMask: number, key: number, hash: number): number {
     const mask = index.length - 1
-    const tagMask = this.oldTagMask
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const word = index[slot]!
       if (word === 0) return -1
@@ -128,6 +134,15 @@ export abstract class FrontIndex {
     let slot = hash & mask
     while (this.index[slot] !== 0) slot = (slot + 1) & mask
     this.index[slot] = (hash & this.tagMask) | (entry + 1)
+  }
+
+  /** What the index takes for a moment, beyond what it has, to be large enough for so many more. */
+  protected indexGrowthBytes(entries: number): number {
+    let slots = this.index.length
+    while ((this.numberCount + entries) * 2 > slots) slots *= 2
+    if (slots === this.index.length) return 0
+    const isMovedAtOnce = this.index.length / 2 < movedAtOnceMax
+    return slots * 4 - (isMovedAtOnce ? this.index.byteLength : 0)
   }
 
   /** `newest`: the entry that is being added. */

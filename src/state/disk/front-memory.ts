@@ -7,11 +7,11 @@ import type { StateBudget } from '../state-budget.ts'
 const quantumBytes = 256 * 1024
 const limitBytesMin = 256 * 1024
 /** What may be taken of the limit: by changes, by changes that are all there is, by what only saves reads. */
-const activeShare = 0.25
-const aloneShare = 0.5
+const activeShare = 0.24
+const aloneShare = 0.48
 const cleanShare = 0.6
-/** As much as this may be encoded at once; sorting and writing it takes another fifth. */
-const pieceShare = 0.25
+/** As much may be encoded at once, with what sorting and writing it takes. */
+const pieceShare = 0.36
 
 export class FrontMemory {
   /** Of tables that take changes. */
@@ -39,16 +39,16 @@ export class FrontMemory {
   }
 
   /**
-   * Changes, with what they are about to grow by, may take a quarter: as much again may be on its way to disk, as much
-   * be encoded for it, the rest is cache. Half as long as there is nothing else: that is all of the state, and will be
-   * the cache.
+   * Changes, with what they are about to grow by, may take somewhat less than a quarter: as much again may be on its way
+   * to disk, half as much more be encoded for it, and as much as changes take is left for cache. Twice that as long as
+   * there is nothing else: that is all of the state, and will be the cache.
    */
   isActiveFull(growthBytes: number): boolean {
     const isAlone = this.frozenBytes === 0 && this.cleanBytes === 0
     return this.activeBytes + growthBytes > this.limitBytes * (isAlone ? aloneShare : activeShare)
   }
 
-  /** A generation of more is handed to the engine in pieces. */
+  /** A generation that takes more, encoded, is handed to the engine in pieces. */
   get pieceBytes(): number {
     return this.limitBytes * pieceShare
   }
@@ -56,6 +56,11 @@ export class FrontMemory {
   /** So much is waiting for the disk that the caller should wait too. */
   get isBehind(): boolean {
     return this.usedBytes - this.otherBytes > this.limitBytes
+  }
+
+  /** Bytes that nothing takes. */
+  get spareBytes(): number {
+    return this.limitBytes - this.usedBytes + this.otherBytes
   }
 
   /** Bytes by which clean tables may still grow, once `freedBytes` of frozen ones are gone. */

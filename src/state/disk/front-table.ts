@@ -15,31 +15,21 @@ import { detached, estimatedBytes } from '../detached-value.ts'
 import { KeyClass } from '../key-class.ts'
 import { ByteKeys } from './byte-keys.ts'
 import { freeMemory } from './free-memory.ts'
-import {
-  FrontIndex,
-  hasByteKey,
-  indexSlack,
-  live,
-  movedPerAddition,
-  powerOfTwo,
-  slotOf,
-  superseded,
-} from './front-index.ts'
+import { FrontIndex, hasByteKey, indexSlack, live, movedPerAddition, powerOfTwo, superseded } from './front-index.ts'
 import type { FrozenPart } from './generation.ts'
 import type { ValueLayout } from './value-layout.ts'
 
 const entriesMin = 8
 const indexSlotsMin = 16
 const sparseEntriesMin = 64
-/** Tables of more entries grow by a quarter, smaller ones to twice their size: what stands empty counts as used. */
-const doublingEntriesMax = 128 * 1024
 /**
- * The rows of larger tables are made a sixteenth before they are needed, and touched page by page: memory that nobody has
- * used costs the system four times what copying into it does.
+ * A larger table's rows are made for as many entries as its memory could hold, once, and not copied again: memory that
+ * nobody has used is none. It is counted as it comes into use, for so many entries at a time.
  */
-const preparedEntriesMin = 512 * 1024
-const preparedShift = 4
-const pageWords = 512
+const wholeEntriesMax = 128 * 1024
+const countedEntriesStep = 8192
+/** That many times at once: what is made, though unused, the collector sees. */
+const growthMax = 16
 /** A walk by entry number. */
 export interface EntryWalk {
   /** The next entry, and the first that the walk does not see. */
@@ -53,11 +43,10 @@ export class FrontTable extends FrontIndex {
   keyGroups: Uint16Array
   readonly layout: ValueLayout
   objects: unknown[]
-  /** Rows for the next growth, touched up to here. */
-  #nextRows: Float64Array | undefined
-  #touchedRows = 0
-  /** From this many entries on they are made ready. */
-  #prepareFrom = Infinity
+  /** Entries that have, or may use, memory that is counted. */
+  #countedEntries: number
+  /** No more fit into the memory given. */
+  readonly #entriesMax: number
   #byteKeys: ByteKeys | undefined
   #byteKeyBytes = 0
   #objectBytes = 0
@@ -69,13 +58,17 @@ export class FrontTable extends FrontIndex {
   readonly walks: Set<EntryWalk> = new Set()
   /** It is being merged: `release` does nothing. */
   isHeld = false
-  constructor(layout: ValueLayout, expectedEntries = 0) {
+
+  /** `memoryBytes`: what all tables together may take, as far as is known. */
+  constructor(layout: ValueLayout, expectedEntries = 0, memoryBytes = 0) {
     const capacity = powerOfTwo(Math.max(expectedEntries, entriesMin))
     const slots = expectedEntries > entriesMin ? powerOfTwo(capacity * indexSlack) : indexSlotsMin
     super(capacity, 1 + layout.width, slots)
     this.layout = layout
     this.keyGroups = new Uint16Array(capacity)
     this.objects = []
+    this.#countedEntries = capacity <= wholeEntriesMax ? capacity : 0
+    this.#entriesMax = Math.floor(memoryBytes / this.#rowBytes / 8) * 8
     this.countBytes()
   }
 
@@ -83,12 +76,21 @@ export class FrontTable extends FrontIndex {
     return this.count - this.deletedCount
   }
 
-  /** Bytes by which the next entry will make the table larger. */
-  get growthBytes(): number {
-    const index = (this.numberCount + 1) * 2 > this.index.length ? this.index.byteLength : 0
-    if (this.count < Math.min(this.capacity, this.#prepareFrom)) return index
-    const rowBytes = this.#nextRows === undefined ? this.stride * 8 : 0
-    return index + (grownCapacity(this.capacity) - this.capacity) * (rowBytes + 3)
+  /** What so many more entries take, while the table grows for them: for a moment some of it stands twice. */
+  growthBytes(entries: number): number {
+    const count = this.count + entries
+    let bytes = this.indexGrowthBytes(entries)
+    if (count <= this.#countedEntries) return bytes
+    let capacity = this.capacity
+    while (capacity < count) capacity = this.#grownCapacity(capacity)
+    bytes += (countedOf(count, capacity) - this.#countedEntries) * this.#rowBytes
+    const isCopied = capacity > this.capacity && this.capacity > wholeEntriesMax
+    return isCopied ? bytes + this.count * this.#rowBytes : bytes
+  }
+
+  /** The same for the entries of another table. */
+  bytesToTake(from: FrontTable): number {
+    return this.growthBytes(from.freshCount) + from.#byteKeyBytes + from.#objectBytes
   }
 
   /** The table is done with: gives its memory back, unless somebody still reads it. It knows no key afterwards. */
@@ -112,17 +114,7 @@ export class FrontTable extends FrontIndex {
     if (typeof key !== 'number' || key !== key) {
       return this.#byteKeys === undefined ? -1 : this.#byteKeys.find(key, this.f64, this.stride)
     }
-    const index = this.index
-    const mask = this.mask
-    const tagMask = this.tagMask
-    const hash = slotOf(key)
-    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-      const word = index[slot]!
-      if (word === 0) return this.oldIndex === undefined ? -1 : this.findInOld(key, hash, this.oldIndex)
-      if (((word ^ hash) & tagMask) !== 0) continue
-      const entry = (word & ~tagMask) - 1
-      if (this.f64[entry * this.stride] === key) return entry
-    }
+    return this.findNumber(key)
   }
 
   /** A table above has taken the entry's key over. */
@@ -262,7 +254,6 @@ export class FrontTable extends FrontIndex {
   /** A bit for each entry that has changed since the last freeze. `goOn`: the table goes on, from now on with no changes. */
   takeChanges(goOn: boolean): Int32Array {
     const taken = this.#changes ?? allBits(this.count)
-    if (!goOn) this.#dropNextRows()
     this.#changes = goOn ? new Int32Array(wordsOf(this.capacity)) : undefined
     this.countBytes()
     return taken
@@ -295,7 +286,7 @@ export class FrontTable extends FrontIndex {
    * Nobody may be reading it. `forget` is told each key.
    */
   compact(forget: (key: unknown) => void = () => {}): void {
-    const kept = new FrontTable(this.layout, this.liveCount)
+    const kept = new FrontTable(this.layout, this.liveCount, this.#entriesMax * this.#rowBytes)
     const changes = this.#changes
     if (changes !== undefined) kept.#changes = new Int32Array(wordsOf(kept.capacity))
     const walks = [...this.walks].map((walk) => ({ walk, next: -1, count: -1 }))
@@ -317,7 +308,6 @@ export class FrontTable extends FrontIndex {
   #freeColumns(): void {
     for (const array of [this.f64, this.keyGroups, this.states, this.index]) freeMemory(array)
     if (this.oldIndex !== undefined) freeMemory(this.oldIndex)
-    this.#dropNextRows()
   }
 
   #become(kept: FrontTable): void {
@@ -336,9 +326,7 @@ export class FrontTable extends FrontIndex {
     this.oldIndex = kept.oldIndex
     this.oldTagMask = kept.oldTagMask
     this.moved = kept.moved
-    this.#nextRows = kept.#nextRows
-    this.#touchedRows = kept.#touchedRows
-    this.#prepareFrom = kept.#prepareFrom
+    this.#countedEntries = kept.#countedEntries
     this.numberCount = kept.numberCount
     this.#byteKeys = kept.#byteKeys
     this.#byteKeyBytes = kept.#byteKeyBytes
@@ -347,8 +335,7 @@ export class FrontTable extends FrontIndex {
   }
 
   #append(key: unknown, keyGroup: number, state: number): number {
-    if (this.count >= this.#prepareFrom) this.#prepareRows()
-    if (this.count === this.capacity) this.#grow()
+    if (this.count >= this.#countedEntries) this.#makeRoom()
     const entry = this.count++
     if (this.#changes !== undefined) this.#changes[entry >>> 5]! |= 1 << (entry & 31)
     this.keyGroups[entry] = keyGroup
@@ -389,47 +376,40 @@ export class FrontTable extends FrontIndex {
     this.#charge(estimatedBytes(value))
   }
 
+  #makeRoom(): void {
+    if (this.count === this.capacity) this.#grow()
+    this.#countedEntries = countedOf(this.count, this.capacity)
+    this.countBytes()
+  }
+
   #grow(): void {
-    const capacity = grownCapacity(this.capacity)
+    const capacity = this.#grownCapacity(this.capacity)
     this.capacity = capacity
-    this.f64 = grown(this.f64, this.#nextRows ?? new Float64Array(capacity * this.stride))
-    this.#nextRows = undefined
-    this.#touchedRows = 0
-    this.#prepareFrom = capacity < preparedEntriesMin ? Infinity : capacity - (capacity >>> preparedShift)
+    this.f64 = grown(this.f64, new Float64Array(capacity * this.stride))
     this.i64 = new BigInt64Array(this.f64.buffer)
     this.keyGroups = grown(this.keyGroups, new Uint16Array(capacity))
     this.states = grown(this.states, new Uint8Array(capacity))
     if (this.#changes !== undefined) this.#changes = grown(this.#changes, new Int32Array(wordsOf(capacity)))
-    this.countBytes()
-    // A table of texts may have far more entries than numbers.
+    // There may be far more entries than the index has bits for.
     if (capacity > ~this.tagMask) this.fillIndex(this.index.length)
   }
 
-  #prepareRows(): void {
-    if (this.#nextRows === undefined) {
-      this.#nextRows = new Float64Array(grownCapacity(this.capacity) * this.stride)
-      this.countBytes()
-    }
-    const rows = this.#nextRows
-    // As many words an addition as make all of them in time.
-    const end = Math.min(rows.length, this.#touchedRows + (this.stride << (preparedShift + 1)))
-    for (let at = (this.#touchedRows + pageWords - 1) & -pageWords; at < end; at += pageWords) rows[at] = 0
-    this.#touchedRows = end
+  /** A multiple of eight. */
+  #grownCapacity(capacity: number): number {
+    if (capacity < wholeEntriesMax) return capacity * 2
+    return Math.max(capacity + (capacity >>> 5) * 8, Math.min(capacity * growthMax, this.#entriesMax))
   }
 
-  #dropNextRows(): void {
-    if (this.#nextRows !== undefined) freeMemory(this.#nextRows)
-    this.#nextRows = undefined
-    this.#touchedRows = 0
+  /** Of an entry, without its value where that is an object. */
+  get #rowBytes(): number {
+    return this.stride * 8 + (this.layout.width === 0 ? 8 : 0) + 3
   }
 
   protected override countBytes(): void {
     const changes = this.#changes?.byteLength ?? 0
     const index = this.index.byteLength + (this.oldIndex?.byteLength ?? 0)
-    const next = this.#nextRows?.byteLength ?? 0
-    const columns = next + this.f64.byteLength + this.keyGroups.byteLength + this.states.byteLength + changes
-    const objects = this.layout.width > 0 ? 0 : this.capacity * 8
-    this.bytes = columns + objects + index + this.#byteKeyBytes + this.#objectBytes
+    const rows = this.#countedEntries * this.#rowBytes
+    this.bytes = rows + changes + index + this.#byteKeyBytes + this.#objectBytes
   }
 
   #charge(bytes: number): void {
@@ -448,9 +428,9 @@ function allBits(entries: number): Int32Array {
   return bits
 }
 
-/** A multiple of eight. */
-function grownCapacity(capacity: number): number {
-  return capacity < doublingEntriesMax ? capacity * 2 : capacity + (capacity >>> 5) * 8
+/** Entries whose memory is counted in a table of `count`, and one more. */
+function countedOf(count: number, capacity: number): number {
+  return capacity <= wholeEntriesMax ? capacity : Math.min(capacity, count + countedEntriesStep)
 }
 
 function grown<T extends Float64Array | Int32Array | Uint16Array | Uint8Array>(old: T, fresh: T): T {

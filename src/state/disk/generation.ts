@@ -42,6 +42,14 @@ export class FrozenPart {
     this.front.readers.push(this)
   }
 
+  /** Memory of the entries that are to be encoded, about. */
+  get frozenBytes(): number {
+    const { front, pending } = this
+    let count = 0
+    for (let word = this.wordsDone; word < pending.length; word++) count += bitsOf(pending[word]!)
+    return front.count === 0 ? 0 : (front.bytes / front.count) * count
+  }
+
   get isDone(): boolean {
     return this.wordsDone === this.pending.length
   }
@@ -90,6 +98,20 @@ export class Generation {
     let bytes = this.#writer.buffer.length
     for (const writer of this.#full) bytes += writer.buffer.length
     for (const writer of this.#lent) bytes += writer.buffer.length
+    return bytes
+  }
+
+  /** Entries of it that are not lent. */
+  get encodedCount(): number {
+    let count = this.#writer.count
+    for (const writer of this.#full) count += writer.count
+    return count
+  }
+
+  /** Memory of its entries where they are frozen, about. */
+  get frozenBytes(): number {
+    let bytes = 0
+    for (const part of this.parts) bytes += part.frozenBytes
     return bytes
   }
 
@@ -218,4 +240,10 @@ export class Generation {
       this.#writer.deleteRange(lower, upper)
     }
   }
+}
+
+function bitsOf(word: number): number {
+  const pairs = word - ((word >>> 1) & 0x55555555)
+  const fours = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333)
+  return Math.imul((fours + (fours >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24
 }

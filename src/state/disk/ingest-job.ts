@@ -19,8 +19,12 @@ import type { StoreReads } from './store-reads.ts'
 
 const entriesPerStep = 8192
 const pauseMs = 5
-/** Memory that sorting and writing take, in multiples of what is encoded. */
-const sortShare = 0.2
+/** What sorting and writing take: places and hashes of all entries, and the key prefixes of one buffer. */
+const bytesPerEntry = 14
+const bytesPerSortedEntry = 16
+/** Of what is encoded, to begin with: entries of tables take about as much, and half of it to be sorted. */
+const encodedShare = 1.5
+const sortedEntriesMax = 150_000
 
 export class IngestJob implements SpillJob {
   readonly #generation: Generation
@@ -38,6 +42,10 @@ export class IngestJob implements SpillJob {
   #delayMs: number | undefined
   /** What is charged for encoded entries. */
   #transitBytes = 0
+  /** Charged from the beginning on. */
+  #reservedBytes = 0
+  /** Of one piece, so that all are alike. */
+  #pieceBytes = 0
 
   constructor(generation: Generation, store: DiskStore, memory: FrontMemory, reads: StoreReads) {
     this.#generation = generation
@@ -53,6 +61,7 @@ export class IngestJob implements SpillJob {
     if (this.#isGivenUp) return false
     if (!this.#isEncoded && !this.#encodeStep()) return true
     if (this.#generation.hasEncoded) return this.#pause() ?? (this.#ingesting = this.#ingest())
+    this.#letGo()
     return this.#retiring.next().done !== true
   }
 
@@ -68,6 +77,7 @@ export class IngestJob implements SpillJob {
       this.#store.waitForBegun!()
       this.#pieceDone()
     }
+    this.#letGo()
     while (this.#retiring.next().done !== true);
   }
 
@@ -77,9 +87,24 @@ export class IngestJob implements SpillJob {
 
   /** True where there is a piece to be ingested, or nothing more to encode. */
   #encodeStep(): boolean {
+    if (this.#reservedBytes === 0) this.#reserve()
     this.#isEncoded = this.#encoding.next().done === true
-    this.#charge(this.#generation.encodedBytes)
-    return this.#isEncoded || this.#transitBytes >= this.#memory.pieceBytes
+    const bytes = this.#bytesNeeded()
+    this.#charge(bytes)
+    return this.#isEncoded || bytes >= this.#pieceBytes
+  }
+
+  /** Before anything is encoded: so that what only saves reads makes room, and the slot does not go on regardless. */
+  #reserve(): void {
+    const bytes = Math.ceil(this.#generation.frozenBytes * encodedShare)
+    const pieces = Math.ceil(bytes / this.#memory.pieceBytes)
+    this.#pieceBytes = Math.ceil(pieces > 1 ? bytes / pieces : this.#memory.pieceBytes)
+    this.#reservedBytes = Math.max(1, Math.min(bytes, this.#pieceBytes))
+  }
+
+  #bytesNeeded(): number {
+    const { encodedBytes, encodedCount } = this.#generation
+    return encodedBytes + encodedCount * bytesPerEntry + Math.min(encodedCount, sortedEntriesMax) * bytesPerSortedEntry
   }
 
   /** True: a part of the piece's delay is to be waited for. */
@@ -96,8 +121,8 @@ export class IngestJob implements SpillJob {
 
   async #ingest(): Promise<void> {
     const piece = this.#piecesDone
+    this.#charge(this.#bytesNeeded())
     const buffers = this.#generation.lendBuffers()
-    this.#charge(this.#generation.encodedBytes * (1 + sortShare))
     const opening = this.#store.open()
     if (opening !== undefined) await opening
     await this.#store.ingest(buffers)
@@ -109,10 +134,19 @@ export class IngestJob implements SpillJob {
     this.#ingesting = undefined
     this.#delayMs = undefined
     this.#generation.releaseBuffers()
-    this.#charge(this.#isEncoded ? 0 : this.#generation.encodedBytes)
+    if (this.#isEncoded) this.#letGo()
+    else this.#charge(this.#bytesNeeded())
   }
 
-  #charge(bytes: number): void {
+  /** Nothing is encoded, or will be. */
+  #letGo(): void {
+    if (this.#transitBytes === 0) return
+    this.#reservedBytes = 0
+    this.#charge(0)
+  }
+
+  #charge(needed: number): void {
+    const bytes = Math.max(needed, this.#reservedBytes)
     this.#memory.transitBytes += bytes - this.#transitBytes
     this.#transitBytes = bytes
     this.#memory.settle()
@@ -132,20 +166,27 @@ export class IngestJob implements SpillJob {
     part.release()
     if (table.isDropped) return
     if (part.bytes === 0) return this.#retireInPlace(table, front)
-    const spareBytes = this.#memory.cleanBytesLeft(part.bytes)
     let dead: FrontTable | undefined
-    if (table.clean !== undefined && front.bytes <= spareBytes) {
+    if (table.clean !== undefined && this.#mayMerge(table.clean, front, part.bytes)) {
       dead = yield* mergeInto(table.clean, part)
     } else {
-      const isKept = front.bytes - (table.clean?.bytes ?? 0) <= spareBytes
+      const isKept = front.bytes - (table.clean?.bytes ?? 0) <= this.#memory.cleanBytesLeft(part.bytes)
       table.keepClean(isKept ? front : undefined)
       dead = isKept ? undefined : front
     }
     if (table.isDropped) return
     table.parts = table.parts.filter((other) => other !== part)
     if (dead !== undefined) table.cell.release(dead)
-    table.account(this.#memory)
+    table.account()
     if (table.namespace !== 0 && table.isForgettable) table.cell.forget(table)
+  }
+
+  /** There is room for both while one is filled from the other, and for what comes of it. */
+  #mayMerge(clean: FrontTable, front: FrontTable, frozenBytes: number): boolean {
+    const [into, from] = mergeOrder(clean, front)
+    const grownBytes = into.bytesToTake(from)
+    const wholeBytes = into.bytes + grownBytes - clean.bytes
+    return grownBytes <= this.#memory.spareBytes && wholeBytes <= this.#memory.cleanBytesLeft(frozenBytes)
   }
 
   #retireInPlace(table: DiskTable, front: FrontTable): void {
@@ -154,12 +195,16 @@ export class IngestJob implements SpillJob {
   }
 }
 
+/** The one to be merged into, and the one that has less to give. */
+function mergeOrder(clean: FrontTable, front: FrontTable): [FrontTable, FrontTable] {
+  return front.freshCount >= clean.freshCount ? [front, clean] : [clean, front]
+}
+
 /** The table that has less to give to the other is merged into it; the part's entries win. Returns the one that is done with. */
 function* mergeInto(clean: FrontTable, part: FrozenPart): Generator<void, FrontTable> {
   const { table, front } = part
-  const isFrontKept = front.freshCount >= clean.freshCount
-  const from = isFrontKept ? clean : front
-  const into = isFrontKept ? front : clean
+  const [into, from] = mergeOrder(clean, front)
+  const isFrontKept = into === front
   clean.isHeld = true
   let taken = 0
   for (let entry = 0; entry < from.count; entry++) {

@@ -8,7 +8,7 @@ import type { DiskStore } from './disk-store.ts'
 import type { DiskTable } from './disk-table.ts'
 import { writeEntryKey } from './entry-key-layout.ts'
 import type { FrontMemory } from './front-memory.ts'
-import { FrontTable } from './front-table.ts'
+import type { FrontTable } from './front-table.ts'
 
 /** Keys of one native call: it stays under 10 ms even where every key costs a read of the disk cache. */
 const keysPerCall = 1024
@@ -36,21 +36,21 @@ export class StoreReads {
 
   /** Reads a key that no tier of the table knows. Returns its entry in the clean table, deleted where it is absent. */
   readOne(table: DiskTable, key: unknown, keyGroup: number): number {
-    this.#makeRoom(1)
-    const clean = (table.clean ??= new FrontTable(table.cell.layout))
+    this.#makeRoom(table, 1)
+    const clean = table.cleanTable()
     const entry = clean.count
     this.#keys.reset()
     this.#add(0, table, key, keyGroup)
     this.#readPending(table, clean, 1)
-    table.account(this.#memory)
+    table.account()
     return entry
   }
 
   /** Reads those of the keys that no tier knows. Afterwards each is known in memory, until room is needed. */
   prefetch(table: DiskTable, keys: ArrayLike<unknown>, count: number, groupOf: (key: unknown) => number): void {
     if (isHot(table, keys, count)) return
-    this.#makeRoom(count)
-    const clean = (table.clean ??= new FrontTable(table.cell.layout))
+    this.#makeRoom(table, count)
+    const clean = table.cleanTable()
     let pending = 0
     this.#keys.reset()
     for (let i = 0; i < count; i++) {
@@ -64,7 +64,7 @@ export class StoreReads {
       }
     }
     this.#readPending(table, clean, pending)
-    table.account(this.#memory)
+    table.account()
   }
 
   /** Gives up what only saves reads where there is too much of all together. What is whole stays: nothing has to be read. */
@@ -109,10 +109,11 @@ export class StoreReads {
     }
   }
 
-  #makeRoom(entries: number): void {
+  #makeRoom(table: DiskTable, entries: number): void {
     const memory = this.#memory
-    while (memory.cleanBytesLeft() < entries * entryBytes && memory.cleanBytes > evictedBytesMin) {
-      if (!this.#giveUpLargest(() => true)) return
+    while (memory.cleanBytes > evictedBytesMin) {
+      const growthBytes = table.clean?.growthBytes(entries) ?? entries * entryBytes
+      if (growthBytes <= memory.cleanBytesLeft() || !this.#giveUpLargest(() => true)) return
     }
   }
 
@@ -123,7 +124,7 @@ export class StoreReads {
     }
     if (largest === undefined) return false
     largest.keepClean(undefined)
-    largest.account(this.#memory)
+    largest.account()
     return true
   }
 }

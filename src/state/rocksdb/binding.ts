@@ -29,7 +29,10 @@ export interface NativeSnapshot {
 
 export interface RocksdbBinding {
   readonly rocksdbVersion: string
-  /** The first two sizes are of the process: caches are shared by all databases and only ever grow. */
+  /**
+   * All databases of the process share one block cache, the sum of its threads' shares: `blockCacheBytes` is this
+   * thread's, and only ever grows. The write buffers are of the process.
+   */
   open(
     path: string,
     blockCacheBytes: number,

@@ -8,8 +8,8 @@ import { PackedEntriesReader } from '../disk/packed-entries-layout.ts'
 
 export interface RocksdbOptions {
   /**
-   * Of the process: all databases share one cache, which their indexes and filters are charged to. Default a quarter of
-   * the backend's budget, 64 MiB at least.
+   * What the calling thread adds to the cache that all databases of the process share; indexes and filters are charged
+   * to it. Default what the backend's budget gives, 64 MiB where that is unlimited.
    */
   readonly blockCacheBytes?: number
   /** Default none: state that is small and often rewritten gains little. */
