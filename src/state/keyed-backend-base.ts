@@ -121,6 +121,11 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
   /** The changes of checkpoints up to this one need not be written again. */
   protected abstract forgetPending(checkpointId: number): void
 
+  /** About how large a full snapshot would be; 0 where that is not known. */
+  protected fullBytes(): number {
+    return 0
+  }
+
   setCurrentKey(key: unknown): void {
     this.context.setKey(key)
     if (this.#cleansPerRecord) this.#cleanUp()
@@ -207,7 +212,7 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
       throw new MillraceError('MR_CHECKPOINT_FAILED', 'a snapshot of this backend is still under way')
     }
     const isSavepoint = options.isSavepoint ?? false
-    const basis = isSavepoint ? undefined : this.#chain.basis()
+    const basis = isSavepoint ? undefined : this.#chain.basis(this.fullBytes())
     const header = encodeFileHeader({ maxParallelism: this.maxParallelism, states: this.#specs() })
     const frozen = this.freeze(checkpointId, basis === undefined, !isSavepoint)
     const parts = this.freezeParts()

@@ -7,8 +7,12 @@
  */
 import type { StoredFile } from './snapshot-store.ts'
 
-/** A new base is written once the deltas are as large as the base, so reading a chain costs at most twice its base. */
+/**
+ * A new base is written once the deltas are as large as the base, and all of the chain twice as large as a new base would
+ * be. What only grows never gets there: its deltas hold nothing that an earlier file holds, too.
+ */
 const deltaToBaseMax = 1
+const chainToFullMax = 2
 const deltaCountMax = 200
 
 interface Recorded {
@@ -20,14 +24,18 @@ export class SnapshotChain {
   #confirmed: readonly StoredFile[] | undefined
   #unconfirmed: Recorded[] = []
 
-  /** Files of the last completed checkpoint; undefined where a full snapshot is due. */
-  basis(): readonly StoredFile[] | undefined {
+  /**
+   * Files of the last completed checkpoint; undefined where a full snapshot is due. `fullBytes`: how large one would be, 0
+   * where that is not known.
+   */
+  basis(fullBytes: number): readonly StoredFile[] | undefined {
     const files = this.#confirmed
     if (files === undefined) return undefined
     const [base, ...deltas] = files
     const deltaBytes = deltas.reduce((sum, file) => sum + file.bytes, 0)
     if (base === undefined || deltas.length >= deltaCountMax) return undefined
-    return deltaBytes > base.bytes * deltaToBaseMax ? undefined : files
+    const isMostlyDeltas = deltaBytes > base.bytes * deltaToBaseMax
+    return isMostlyDeltas && base.bytes + deltaBytes > fullBytes * chainToFullMax ? undefined : files
   }
 
   record(checkpointId: number, files: readonly StoredFile[]): void {

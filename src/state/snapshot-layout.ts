@@ -169,6 +169,9 @@ export class BlockWriter {
   readonly out: ByteWriter
   /** Of what `reserve` has made room for. */
   view: DataView
+  /** Of the block written last: its bytes but for its head, by its entries. */
+  entryBytes = 0
+  #count = 0
   #start = 0
   #keysStart = 0
 
@@ -181,6 +184,7 @@ export class BlockWriter {
   begin(head: BlockHead, count: number): number {
     const { out } = this
     this.#start = out.position
+    this.#count = count
     writeBlockHead(head, count, 0, out)
     const groupsAt = this.reserve(2 * count)
     this.#keysStart = out.position
@@ -202,6 +206,7 @@ export class BlockWriter {
   }
 
   end(): void {
+    this.entryBytes = (this.out.position - this.#keysStart) / this.#count + 2
     this.#view().setUint32(this.#start, this.out.position - this.#start - 4, true)
   }
 

@@ -13,8 +13,12 @@ import type { DataType } from '../../data/types.ts'
 import type { RecordField, RecordLayout } from './record-layout.ts'
 import { blockShift } from './stamps.ts'
 
-/** Generated code is kept short: all of a read-modify-write is to fit into what V8 inlines into the user's function. */
-const marked = 'if (p.mode !== 0) this.mark(p, e)'
+/**
+ * Generated code is kept short: all of a read-modify-write is to fit into what V8 inlines into the user's function. Most
+ * changes are to entries that have changed in the same period already: those are told by the stamp beside the key.
+ */
+const marked = ({ strideWords }: RecordLayout): string =>
+  `if (p.mode !== 0 && (p.i32[(Math.imul(e, ${strideWords}) + 1) | 0] | 1) !== p.noted) this.mark(p, e)`
 
 type Constructor = new (...args: never[]) => object
 
@@ -63,7 +67,7 @@ function cellSource(layout: RecordLayout): string {
     if (e < 0) { this.insert(value); return }
     const p = this.partition
     ${isSimple ? '' : checkOf(layout, 'value')}
-    ${marked}
+    ${marked(layout)}
     ${writeOf(layout)}
   }
   set(value) {
@@ -72,7 +76,7 @@ function cellSource(layout: RecordLayout): string {
     if (e < 0) { this.insert(value); return }
     const p = this.partition
     ${checkOf(layout, 'value')}
-    ${marked}
+    ${marked(layout)}
     ${writeOf(layout)}
   }
   seek() {
@@ -155,7 +159,7 @@ function columnsOf(layout: RecordLayout): string {
   setField${i}(value) {
     const p = this.partition, e = this.entry
     if (${misfit(field, 'value')}) refuse(value)
-    ${marked}
+    ${marked(layout)}
     ${placeOf(field, layout)} = ${stored(field, 'value')}
   }`,
   )

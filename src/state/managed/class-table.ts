@@ -42,6 +42,8 @@ export class ClassTable {
   partition: Partition
   /** Keys (as values) that are gone and that an earlier snapshot may contain. */
   graves: unknown[] = []
+  /** What an entry takes in snapshots, as seen in the last block; 0: none has been written yet. */
+  entryBytes = 0
   readonly #options: TableOptions
   readonly #stride: number
   readonly #hashAt: HashAt
@@ -160,6 +162,12 @@ export class ClassTable {
       yield partition
       at += 1 << (this.#depth - partition.depth)
     }
+  }
+
+  entryCount(): number {
+    let count = 0
+    for (const partition of this.partitions()) count += partition.liveCount
+    return count
   }
 
   recordBytes(): number {

@@ -114,6 +114,16 @@ export class ManagedBackend extends KeyedBackendBase {
     return cell instanceof ManagedCell ? cell : super.valueOver(cell)
   }
 
+  protected override fullBytes(): number {
+    let bytes = 0
+    for (const cell of this.cells() as readonly ManagedCell<unknown>[]) {
+      for (const { tables } of cell.namespaceTables.values()) {
+        for (const table of tables) if (table !== undefined) bytes += table.entryCount() * table.entryBytes
+      }
+    }
+    return bytes
+  }
+
   protected freeze(checkpointId: number, isFull: boolean, tracks: boolean): FrozenState {
     const zeros = this.#zerosToTrack()
     const period = tracks ? this.#endPeriod(isFull) : undefined
@@ -214,6 +224,7 @@ function freezeByStamps(
   if (isWhole) partition.wholeSnapshots = isBusy ? Math.max(partition.wholeSnapshots - 1, 0) : 0
   else if (liveCount >= wholeEntriesMin && partition.hasMostlyChanged()) partition.wholeSnapshots = wholeSnapshotsMax
   partition.stamp = next
+  partition.noted = next | 1
   if (!isNeeded) return false
   partition.frozenAfter = isWhole ? never : after
   partition.frozenBefore = written
@@ -248,6 +259,7 @@ function freezePartition(
   }
   if (frozen === undefined) return false
   partition.frozen = frozen
+  partition.noted = 0
   partition.mode = Mode.Frozen
   return true
 }

@@ -175,7 +175,10 @@ export class ManagedSnapshot implements FrozenState {
     const { partition } = owner
     let { generation } = partition
     for (let at = 0; partition.mode === Mode.Frozen && at < frozenLength(partition);) {
+      const start = this.#out.position
       at = owner.isAllRecord ? this.#gather(owner, at) : this.#collect(owner, at)
+      if (this.#out.position > start)
+        owner.table.entryBytes = (owner.isAllRecord ? this.#words : this.#records).entryBytes
       if (this.#out.position < this.#chunkBytes) continue
       yield this.#chunk()
       if (generation === partition.generation) continue
@@ -224,8 +227,7 @@ export class ManagedSnapshot implements FrozenState {
   }
 
   /** Takes the entries of one word of bits. */
-  #collectWord(owner: Owner, word: number): void {
-    const { partition } = owner
+  #collectWord({ partition }: Owner, word: number): void {
     const frozen = partition.frozen!
     const first = word * 32
     let live = 0
@@ -234,44 +236,33 @@ export class ManagedSnapshot implements FrozenState {
       const entry = first + 31 - Math.clz32(bit)
       if (entry >= partition.places || partition.isEmptyAt(entry)) continue
       live |= bit
-      this.#collectEntry(owner, entry)
+      this.#records.add(entry)
     }
     frozen[word] = 0
     if (partition.persisted !== undefined) partition.persisted[word]! |= live
   }
 
   /** Takes the entries of one block of places whose stamps are the snapshot's. */
-  #collectBlock(owner: Owner, block: number): void {
-    const { partition } = owner
+  #collectBlock({ cell, partition }: Owner, block: number): void {
     const { i32, places, frozenAfter, frozenBefore } = partition
     if (partition.blocks![block]! <= frozenAfter) return
-    const stride = owner.cell.layout.strideWords
     const end = Math.min((block + 1) << blockShift, places)
-    for (let entry = block << blockShift; entry < end; entry++) {
-      const at = entry * stride + 1
-      const stamp = i32[at]!
-      if (stamp <= frozenAfter || stamp >= frozenBefore) continue
-      i32[at] = frozenBefore | 1
-      this.#collectEntry(owner, entry)
-    }
-  }
-
-  #collectEntry({ cell, partition, prune }: Owner, entry: number): void {
-    const records = this.#records
-    if (cell.layout.fields === undefined || prune !== undefined) {
-      const value = cell.readAt(partition, entry)
-      const kept = prune === undefined ? value : prune(value)
-      if (kept === undefined) return
-      records.objects.push(kept)
-    }
-    records.add(entry)
+    this.#records.addStamped(i32, cell.layout.strideWords, block << blockShift, end, frozenAfter, frozenBefore)
   }
 
   #writeBlock(owner: Owner): void {
-    const { cell, partition } = owner
-    const writer = owner.prune === undefined ? recordWriterFor(cell.layout) : undefined
+    const { cell, partition, prune } = owner
+    const { strideWords } = cell.layout
+    const writer = prune === undefined ? recordWriterFor(cell.layout) : undefined
+    if (writer === undefined) {
+      this.#records.takeValues((entry) => {
+        const value = cell.readAt(partition, entry)
+        return prune === undefined ? value : prune(value)
+      })
+      if (this.#records.count === 0) return
+    }
     const values = writer === undefined ? { writer, codec: this.#codec(cell) } : { writer, codec: undefined }
-    this.#records.write(this.#orderedHead(owner), partition, cell.layout.strideWords, values)
+    this.#records.write(this.#orderedHead(owner), partition, strideWords, values)
   }
 
   #asideOf(owner: Owner): Aside {

@@ -14,12 +14,12 @@ import { blockShift } from './stamps.ts'
 
 /** A block is closed with the first word of bits, or block of places, that brings it to this many entries. */
 export const blockEntries = 4096
-const arrayLength = blockEntries + (1 << blockShift)
+const arrayLength = blockEntries + (1 << blockShift) + 1
 
 /** How the values of a block are written. */
 export type Values =
   | { readonly writer: RecordWriter; readonly codec: undefined }
-  /** Of the objects in `RecordBlocks.objects`. */
+  /** Of the objects that `takeValues` has taken. */
   | { readonly writer: undefined; readonly codec: ValueCodec }
 
 const entries = new Int32Array(arrayLength)
@@ -33,7 +33,9 @@ const keyBytesOf: Readonly<Partial<Record<KeyClass, number>>> = {
 export class RecordBlocks {
   count = 0
   /** Values of the entries where they are objects, in the order in which entries were added. */
-  readonly objects: unknown[] = []
+  readonly #objects: unknown[] = []
+  /** What touching has read: kept so that nobody can leave the reading out. */
+  touched = 0
   readonly #maxParallelism: number
   readonly #block: BlockWriter
 
@@ -42,12 +44,47 @@ export class RecordBlocks {
     this.#block = new BlockWriter(out)
   }
 
+  /** Of the block written last: see `BlockWriter`. */
+  get entryBytes(): number {
+    return this.#block.entryBytes
+  }
+
   get isFull(): boolean {
     return this.count >= blockEntries
   }
 
   add(entry: number): void {
     entries[this.count++] = entry
+  }
+
+  /**
+   * Adds the entries of the places from `first` to before `end` that are stamped after the one and before the other, and
+   * stamps them as written. Which these are is random, so they are found without branches, which would be guessed wrong.
+   */
+  addStamped(i32: Int32Array, strideWords: number, first: number, end: number, after: number, before: number): void {
+    let { count } = this
+    for (let entry = first, at = Math.imul(first, strideWords) + 1; entry < end; entry++, at += strideWords) {
+      const stamp = i32[at]!
+      entries[count] = entry
+      count += ((after - stamp) & (stamp - before)) >>> 31
+    }
+    for (let i = this.count; i < count; i++) i32[Math.imul(entries[i]!, strideWords) + 1] = before | 1
+    this.count = count
+  }
+
+  /** Takes the values, which are objects, of the entries added; those whose value is undefined are left out. */
+  takeValues(valueOf: (entry: number) => unknown): void {
+    const objects = this.#objects
+    let kept = 0
+    for (let i = 0; i < this.count; i++) {
+      const entry = entries[i]!
+      const value = valueOf(entry)
+      if (value === undefined) continue
+      entries[kept++] = entry
+      objects.push(value)
+    }
+    this.count = kept
+    this.touched = touch(objects)
   }
 
   /** Writes the block of what was added, and forgets it. */
@@ -63,10 +100,10 @@ export class RecordBlocks {
     if (values.writer !== undefined) {
       const at = block.reserve(values.writer.valueBytes * count)
       values.writer.write(records.i32, entries, count, block.view, at)
-    } else for (let i = 0; i < count; i++) values.codec.encode(this.objects[i], block.out)
+    } else for (let i = 0; i < count; i++) values.codec.encode(this.#objects[i], block.out)
     block.end()
     this.count = 0
-    this.objects.length = 0
+    this.#objects.length = 0
   }
 
   #writeGroups(keyClass: KeyClass, records: Records, strideWords: number, at: number): void {
@@ -86,6 +123,23 @@ export class RecordBlocks {
       view.setUint16(at + 2 * i, (hash >>> 0) % maxParallelism, true)
     }
   }
+}
+
+/**
+ * Values lie all over the heap. Read in a loop that does nothing else, the processor waits for many of them at a time; the
+ * elements of lists lie elsewhere again.
+ */
+function touch(values: readonly unknown[]): number {
+  let seen = 0
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]
+    seen += Array.isArray(value) ? value.length : 1
+  }
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]
+    if (Array.isArray(value) && value[0] !== undefined) seen++
+  }
+  return seen
 }
 
 function writeWordKeys(

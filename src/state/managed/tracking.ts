@@ -43,6 +43,11 @@ export class Tracking {
   mode: Mode = Mode.Untracked
   /** What changes are stamped with; 0: tracked by bits. */
   stamp: number
+  /**
+   * The stamp of entries whose change is noted already (with 1, whether or not that has it), so that no other change of them
+   * has to be; 0, which no stamp is: every change has to be.
+   */
+  noted = 0
   /** Stamps of blocks of places; undefined while untracked. */
   blocks: Int32Array | undefined = undefined
   /** The snapshot under way that tracks writes what is stamped after the one and before the other, its own stamp. */
@@ -157,7 +162,9 @@ export class Tracking {
   /** Of partitions with stamps. */
   #stampAll(): void {
     this.blocks = new Int32Array(blocksOf(this.places)).fill(this.stamp)
-    if (this.mode === Mode.Untracked) this.mode = Mode.Stamped
+    if (this.mode !== Mode.Untracked) return
+    this.mode = Mode.Stamped
+    this.noted = this.stamp | 1
   }
 
   /** Words of zeros that `track` takes. */
@@ -168,6 +175,7 @@ export class Tracking {
   /** Tracks what another partition tracks; its entries are copied afterwards. */
   trackLike(from: Tracking): void {
     this.stamp = from.stamp
+    this.noted = from.noted
     this.isWhole = from.isWhole
     this.wholeSnapshots = from.wholeSnapshots
     if (from.mode === Mode.Untracked) return
@@ -213,6 +221,7 @@ export class Tracking {
       const isTakenWhole = this.isWhole && !(isWritten && this.frozen === undefined)
       this.isWhole = isTakenWhole || this.wholeSnapshots > 0
       this.mode = this.isWhole ? Mode.Untracked : Mode.Stamped
+      this.noted = this.stamp | 1
       if (this.isWhole) this.blocks = undefined
     } else {
       if (isWritten) this.#zeroed = this.frozen

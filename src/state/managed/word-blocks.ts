@@ -80,6 +80,11 @@ export class WordBlocks {
     this.#maxParallelism = maxParallelism
   }
 
+  /** Of the block written last: see `BlockWriter`. */
+  get entryBytes(): number {
+    return this.#block.entryBytes
+  }
+
   /** Writes the next block, if there is anything left to write; answers the word to go on with. */
   write(
     head: BlockHead,
