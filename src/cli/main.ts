@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { keepCompiledCode } from '../common/compiled-code.ts'
 import { MillraceError } from '../common/errors.ts'
 import { loadJobModule } from '../plan/load-job-module.ts'
 import type * as ControlCommands from './control-commands.ts'
@@ -30,6 +31,7 @@ function moduleUrlOf(file: string): string {
 }
 
 const run: Commands['run'] = async (file, flags, programArguments) => {
+  keepCompiledCode()
   const { exitCode } = await runJob(
     async () => {
       const moduleUrl = moduleUrlOf(file)

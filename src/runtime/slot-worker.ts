@@ -3,6 +3,7 @@
  * coordinator, refuses a difference, and runs its tasks. Thread: a slot's.
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
+import { keepCompiledCode } from '../common/compiled-code.ts'
 import { systemDoors } from '../common/doors.ts'
 import { toPlain } from '../common/errors.ts'
 import type { JobGraph } from '../plan/job-graph.ts'
@@ -23,6 +24,7 @@ export default async function slotWorker({ moduleUrl, deployment, port }: SlotAs
   const slot = deployment.slots[0]!
   port.postMessage({ type: 'hello', slot })
   try {
+    keepCompiledCode()
     const definition = await loadJobModule(moduleUrl)
     const build = (): JobGraph => translate(definition.build(deployment.settings))
     const job = build()

@@ -1,5 +1,7 @@
-import { describe, expect, it } from 'vitest'
+import { readdirSync } from 'node:fs'
+import { describe, expect, it, vi } from 'vitest'
 import { finished, millrace, node, printed, startMillrace } from '../support/millrace-command.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const jobs = 'test/fixtures/jobs'
 
@@ -104,6 +106,20 @@ describe('Ctrl-C', () => {
     expect(stderr).toContain('cancelling the job')
     expect(stderr).toContain('error MR_JOB_CANCELED')
     expect(exitCode).toBe(130)
+  })
+})
+
+describe('a job that is killed', () => {
+  it('leaves its compiled code to the next start', async () => {
+    const directory = temporaryDirectory()
+    const running = startMillrace(['run', `${jobs}/endless.ts`, '-p', '1'], {
+      env: { ...process.env, NODE_COMPILE_CACHE: directory },
+    })
+    const end = finished(running)
+    const cachedFiles = (): number => readdirSync(directory, { recursive: true }).length
+    await vi.waitFor(() => expect(cachedFiles()).toBeGreaterThan(20), { timeout: 20_000, interval: 50 })
+    running.kill('SIGKILL')
+    await end
   })
 })
 
