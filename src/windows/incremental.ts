@@ -41,7 +41,8 @@ export function incrementalReduce<T>(combination: Combination<T>, type?: TypeInf
     merge: absorb,
     fresh: own,
     retract,
-    result: combination.result ?? ((accumulator) => accumulator),
+    // What goes on changing is copied by whoever emits it (`detachedResult`).
+    result: (accumulator) => accumulator,
     inline: { bindings: { own, absorb }, first: 'own(value)', add: 'absorb(accumulator, value)' },
   }
 }

@@ -3,18 +3,17 @@
  * other in one array. A slice enters with one look-up per key and leaves with a bit.
  *
  * Numbers are merged when a total is asked for, in one pass over memory that lies in order; with `retract` a running
- * total per key (`sums`) goes along. Where merging makes objects, fewer merges are worth more: entered slices accumulate in `backs`; when the first of them has to leave, the ring is
- * turned once into suffix totals (`suffixes`), and a total is the suffix from the window's start, merged with the back.
+ * total per key (`sums`) goes along. Where merging makes objects, fewer merges are worth more: see `RingStacks`.
  *
- * Layout: `values[number * ringSize + slot]`, slot = slice number modulo ringSize, likewise `suffixes`; beside running
- * totals `values[slot * capacity + number]`: a slice then enters and leaves through memory that lies in order (keys come
+ * Layout: `values[number * ringSize + slot]`, slot = slice number modulo ringSize; beside running totals `values[slot * capacity + number]`: a slice then enters and leaves through memory that lies in order (keys come
  * in about the order of their numbers). `masks[number]` has a bit per slot in use, 0 where the number is free; its length
  * is the capacity.
  */
 import type { AccumulatorState } from '../state/keyed-state-backend.ts'
 import type { Incremental } from './incremental.ts'
 import { KeyIndex } from './key-index.ts'
-import { NumberWalk, type Rings, RingWalk, type Stacks, StackWalk, SumWalk } from './ring-walks.ts'
+import { RingStacks } from './ring-stacks.ts'
+import { NumberWalk, type Rings, RingWalk, StackWalk, SumWalk } from './ring-walks.ts'
 import type { SliceGeometry } from './slice-geometry.ts'
 import type { SlicePart, TotalsWalk, WindowTotals } from './window-totals.ts'
 
@@ -36,9 +35,8 @@ export class RingTotals<In, Acc, Mid> implements WindowTotals<Acc> {
   #values: Values<Acc> = []
   /** Slot of the window's first slice. */
   #firstSlot = 0
-  /** Objects in windows of many slices: suffix totals of the slots in `#frontBits`, the other slots merged in `backs`. */
-  #stacks: Stacks<Acc> | undefined
-  #frontBits = 0
+  /** In place of `#values`: objects in windows of many slices. */
+  #stacks: RingStacks<In, Acc, Mid> | undefined
   /** Float64Array by number: running totals of numbers that can be retracted. */
   #sums: Float64Array | undefined
   /** From one number's place in `values`, and from one slot's, to the next. */
@@ -59,7 +57,7 @@ export class RingTotals<In, Acc, Mid> implements WindowTotals<Acc> {
       while (cursor.next()) {
         const number = this.#numberOf(cursor.key)
         this.#put(number, slot, cursor.accumulator)
-        if (this.#stacks !== undefined) this.#pushBack(this.#stacks, number, cursor.accumulator)
+        if (this.#stacks !== undefined) this.#stacks.push(number, cursor.accumulator)
         else if (this.#sums !== undefined) this.#addTo(this.#sums, number, cursor.accumulator)
       }
     }
@@ -69,10 +67,11 @@ export class RingTotals<In, Acc, Mid> implements WindowTotals<Acc> {
     if (slices.length === 0) return true
     let keeps = 0
     for (const slice of remaining) keeps |= 1 << this.#slotOf(slice)
-    const isBackReached = slices.some((slice) => ((this.#frontBits >>> this.#slotOf(slice)) & 1) === 0)
-    this.#frontBits = this.#stacks !== undefined && isBackReached ? keeps : this.#frontBits & keeps
+    const stacks = this.#stacks
+    const isBackReached = stacks !== undefined && slices.some((slice) => !stacks.inFront(this.#slotOf(slice)))
+    stacks?.keep(keeps, isBackReached)
     this.#keepSlots(keeps)
-    if (this.#stacks !== undefined && isBackReached) this.#turn(this.#stacks, remaining)
+    if (isBackReached) stacks.turn(this.#masks, this.#index.bound, this.#newestFirst(remaining))
     return true
   }
 
@@ -85,11 +84,10 @@ export class RingTotals<In, Acc, Mid> implements WindowTotals<Acc> {
     }
     const stacks = this.#stacks
     if (stacks === undefined) return
-    stacks.backs[number] = undefined
-    const inFront = ({ sliceMs }: SlicePart<Acc>): boolean => ((this.#frontBits >>> this.#slotOf(sliceMs)) & 1) !== 0
-    const front = parts.filter(inFront).map(({ sliceMs }) => this.#slotOf(sliceMs))
-    this.#turnOne(stacks, number, front.reverse())
-    for (const part of parts) if (!inFront(part)) this.#pushBack(stacks, number, part.accumulator)
+    stacks.dropBack(number)
+    const inFront = ({ sliceMs }: SlicePart<Acc>): boolean => stacks.inFront(this.#slotOf(sliceMs))
+    stacks.turnOne(number, this.#masks[number]!, this.#newestFirst(parts.filter(inFront).map(({ sliceMs }) => sliceMs)))
+    for (const part of parts) if (!inFront(part)) stacks.push(number, part.accumulator)
   }
 
   beginAt(windowStartMs: number): void {
@@ -106,7 +104,7 @@ export class RingTotals<In, Acc, Mid> implements WindowTotals<Acc> {
       slotStride: this.#slotStride,
       firstSlot: this.#firstSlot,
     }
-    if (this.#stacks !== undefined) return new StackWalk(rings, incremental, this.#stacks, this.#frontBits)
+    if (this.#stacks !== undefined) return new StackWalk(rings, this.#stacks)
     const values = this.#values
     if (!(values instanceof Float64Array)) return new RingWalk(rings, incremental, values)
     const walk =
@@ -136,34 +134,8 @@ export class RingTotals<In, Acc, Mid> implements WindowTotals<Acc> {
     return true
   }
 
-  #pushBack({ backs }: Stacks<Acc>, number: number, accumulator: Acc): void {
-    const { fresh, merge } = this.#incremental
-    const back = backs[number]
-    backs[number] = back === undefined ? fresh(accumulator) : merge!(back, accumulator)
-  }
-
-  /** All slots of the window become suffix totals. */
-  #turn(stacks: Stacks<Acc>, slices: readonly number[]): void {
-    const newestFirst = slices.map((slice) => this.#slotOf(slice)).reverse()
-    const count = this.#index.bound
-    stacks.backs.fill(undefined)
-    for (let number = 0; number < count; number++) {
-      if (this.#masks[number] !== 0) this.#turnOne(stacks, number, newestFirst)
-    }
-  }
-
-  #turnOne({ suffixes }: Stacks<Acc>, number: number, newestFirst: readonly number[]): void {
-    const { fresh, merge } = this.#incremental
-    const mask = this.#masks[number]!
-    const base = number * this.#ringSize
-    const values = this.#values as Acc[]
-    let total: Acc | undefined
-    for (const slot of newestFirst) {
-      if (((mask >>> slot) & 1) === 0) continue
-      const value = values[base + slot]!
-      total = total === undefined ? value : merge!(fresh(value), total)
-      suffixes[base + slot] = total
-    }
+  #newestFirst(slices: readonly number[]): number[] {
+    return slices.map((slice) => this.#slotOf(slice)).reverse()
   }
 
   #keepSlots(keeps: number): void {
@@ -180,7 +152,7 @@ export class RingTotals<In, Acc, Mid> implements WindowTotals<Acc> {
         continue
       }
       this.#index.remove(number)
-      if (this.#stacks !== undefined) this.#stacks.backs[number] = undefined
+      this.#stacks?.dropBack(number)
     }
   }
 
@@ -193,26 +165,32 @@ export class RingTotals<In, Acc, Mid> implements WindowTotals<Acc> {
   }
 
   #put(number: number, slot: number, accumulator: Acc): void {
-    if (this.#values.length === 0) this.#begin(accumulator)
+    if (this.#values.length === 0 && this.#stacks === undefined) this.#begin(accumulator)
     this.#masks[number]! |= 1 << slot
+    if (this.#stacks !== undefined) return this.#stacks.put(number, slot, accumulator)
     this.#values[number * this.#numberStride + slot * this.#slotStride] = accumulator as Acc & number
   }
 
   #begin(first: Acc): void {
-    const length = this.#masks.length * this.#ringSize
+    const capacity = this.#masks.length
+    if (typeof first === 'object' && this.#ringSize >= stackedSlicesMin) {
+      this.#stacks = new RingStacks(this.#incremental, first, this.#ringSize, capacity)
+      return
+    }
+    const length = capacity * this.#ringSize
     this.#values = typeof first === 'number' ? new Float64Array(length) : Array.from<Acc>({ length })
     if (typeof first === 'number' && this.#incremental.retract !== undefined) {
-      this.#sums = new Float64Array(this.#masks.length)
+      this.#sums = new Float64Array(capacity)
       this.#numberStride = 1
-      this.#slotStride = this.#masks.length
+      this.#slotStride = capacity
     }
-    if (typeof first === 'object' && this.#ringSize >= stackedSlicesMin) this.#stacks = { suffixes: [], backs: [] }
   }
 
   #grow(): void {
     const masks = new Int32Array(this.#masks.length * 2)
     masks.set(this.#masks)
     this.#masks = masks
+    this.#stacks?.grow(masks.length)
     if (!(this.#values instanceof Float64Array)) return
     this.#growValues(this.#values)
     if (this.#sums === undefined) return

@@ -3,6 +3,7 @@
  * made. They end where the totals change. Hot per result.
  */
 import type { Incremental } from './incremental.ts'
+import type { RingStacks } from './ring-stacks.ts'
 import type { TotalsWalk } from './window-totals.ts'
 
 /** Keys by number, and which slots of its ring each uses. */
@@ -16,14 +17,6 @@ export interface Rings {
   readonly slotStride: number
   /** Slot of the window's first slice. */
   readonly firstSlot: number
-}
-
-/** Suffix totals of older slots, the other slots merged. */
-export interface Stacks<Acc> {
-  /** Like `values`. */
-  readonly suffixes: (Acc | undefined)[]
-  /** By number. */
-  readonly backs: (Acc | undefined)[]
 }
 
 /** The keys in use, one after another. */
@@ -56,39 +49,21 @@ abstract class KeyWalk {
   }
 }
 
-/** The suffix from the window's start, merged with what came after the turn. */
+/** Totals of objects in rings of many slots. */
 export class StackWalk<In, Acc, Mid> extends KeyWalk implements TotalsWalk<Acc> {
   accumulator: Acc = undefined as Acc
-  readonly #incremental: Incremental<In, Acc, Mid>
-  readonly #stacks: Stacks<Acc>
-  readonly #frontBits: number
+  readonly #stacks: RingStacks<In, Acc, Mid>
 
-  constructor(rings: Rings, incremental: Incremental<In, Acc, Mid>, stacks: Stacks<Acc>, frontBits: number) {
+  constructor(rings: Rings, stacks: RingStacks<In, Acc, Mid>) {
     super(rings)
-    this.#incremental = incremental
     this.#stacks = stacks
-    this.#frontBits = frontBits
   }
 
   next(): boolean {
     const number = this.step()
     if (number < 0) return false
-    const { fresh, merge } = this.#incremental
-    const back = this.#stacks.backs[number]
-    const inFront = this.mask & this.#frontBits
-    if (inFront === 0) {
-      this.accumulator = fresh(back!)
-      return true
-    }
-    const front = fresh(this.#stacks.suffixes[number * this.rings.size + this.#oldest(inFront)]!)
-    this.accumulator = back === undefined ? front : merge!(front, back)
+    this.accumulator = this.#stacks.total(number, this.mask, this.rings.firstSlot)
     return true
-  }
-
-  #oldest(mask: number): number {
-    let slot = this.rings.firstSlot
-    while (((mask >>> slot) & 1) === 0) slot = this.after(slot)
-    return slot
   }
 }
 

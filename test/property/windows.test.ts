@@ -68,6 +68,24 @@ const mergeOnly: AggregateFunction<Event, { key: number; total: number }, Sum> =
   getResult: (acc) => acc,
 }
 
+interface Listed {
+  readonly key: number
+  readonly total: number
+  readonly odd?: readonly number[]
+}
+
+/** Accumulators of another shape now and then, which cannot lie in columns. */
+const shapeless: AggregateFunction<Event, Listed, Sum> = {
+  createAccumulator: () => ({ key: -1, total: 0 }),
+  add: (event, acc) => listed(event.key, acc.total + event.n),
+  merge: (left, right) => listed(Math.max(left.key, right.key), left.total + right.total),
+  getResult: ({ key, total }) => ({ key, total }),
+}
+
+function listed(key: number, total: number): Listed {
+  return total % 7 === 0 ? { key, total, odd: [total] } : { key, total }
+}
+
 /** Accumulators without an object; gives up on odd parts. */
 const fussy: AggregateFunction<Event, number, number> = {
   createAccumulator: () => 0,
@@ -92,7 +110,7 @@ function caseOf(seed: number, givenTrigger?: ModelTrigger): Case {
   const randomly = randomTrigger(random, assigner)
   const trigger = givenTrigger ?? randomly
   const latenessMs = random.nextBelow(3) === 0 ? random.nextBelow(25) : 0
-  const folds = [sumOf, sumOf, sumOf, (values: readonly number[]) => Math.max(...values)]
+  const folds = [sumOf, sumOf, sumOf, (values: readonly number[]) => Math.max(...values), sumOf]
   const foldIndex = random.nextBelow(folds.length)
   const spec: Spec = {
     assigner: assignerOf(assigner),
@@ -160,6 +178,7 @@ function incrementalOf(index: number): Pick<Spec, 'incremental' | 'process'> {
       process: (key, _, [total], out) => out.collect({ key, total: total as unknown as number }),
     }
   }
+  if (index === 4) return { incremental: incrementalAggregate(shapeless) as unknown as Spec['incremental'] }
   return {
     incremental: largest as unknown as Spec['incremental'],
     process: (key, _, [found], out) => out.collect({ key, total: (found as unknown as Event).n }),
