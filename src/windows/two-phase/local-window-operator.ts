@@ -30,8 +30,8 @@ import { TimeWindow } from '../window.ts'
 import type { PartialAggregate } from './partial-aggregate.ts'
 
 const partialsMaxDefault = 65_536
-/** Fewer partials than these say nothing about whether folding pays. */
-const partialsToJudgeDefault = 4_096
+/** Fewer partials than these say nothing about whether folding pays: at first, most records begin one. */
+const partialsToJudgeDefault = 32_768
 /** Records that travel by themselves before folding is tried again, for each partial that has been judged. */
 const recordsByThemselves = 128
 
