@@ -208,7 +208,8 @@ export interface KeyedStateBackend {
   readonly wantsPrefetch?: boolean
   /**
    * Of backends on disk, to be asked between batches: where the disk has fallen behind, a promise to wait for before
-   * the next batch. Callers that cannot wait go on; the backend then blocks (rocksdb) or borrows memory (leveldb).
+   * the next batch. Callers that cannot wait go on; the backend then blocks (rocksdb) or borrows as much
+   * memory again (leveldb), and refuses more with MR_STATE_OVER_BUDGET.
    */
   settle?(): Promise<void> | undefined
 

@@ -42,8 +42,8 @@ export type OpenStore = (directory: string) => DiskStore
 
 const frontBytesDefault = 128 * 1024 * 1024
 const frontShareOfBudget = 0.5
-/** Where an engine cannot be waited for on this thread, so much more than the limit is borne. */
-const overdraftFactor = 8
+/** Where an engine cannot be waited for on this thread: up to here the limit is exceeded within a batch of records. */
+const overdraftFactor = 2
 const overdraftBytesMin = 16 * 1024 * 1024
 /** A freeze that gains less than this is not worth a table file. */
 const freezeBytesMin = 48 * 1024

@@ -74,6 +74,33 @@ describe('a backend on disk', () => {
     expect(readdirSync(local)).toHaveLength(3)
   })
 
+  it('borrows as much again where nobody waits for the disk, refuses more, and goes on once the disk has caught up', async () => {
+    const limitBytes = 10 * 2 ** 20
+    const backend = new DiskBackend('leveldb', (path) => new LeveldbStore(path, {}), {
+      ...options(),
+      frontBytesMax: limitBytes,
+    })
+    const state = backend.value<number>({ kind: 'value', name: 'v', type: types.int32() })
+    let key = 0
+    const fillSynchronously = (): void => {
+      for (; key < 5_000_000; key++) {
+        backend.setCurrentKey(key)
+        state.update(key)
+      }
+    }
+    expect(fillSynchronously).toThrow(expect.objectContaining({ code: 'MR_STATE_OVER_BUDGET' }))
+    expect(backend.memory.usedBytes).toBeGreaterThan(limitBytes)
+    expect(backend.memory.usedBytes).toBeLessThan(2.5 * limitBytes)
+    while (backend.settle() !== undefined) await backend.settle()
+    expect(backend.memory.usedBytes).toBeLessThanOrEqual(limitBytes)
+    backend.setCurrentKey(1)
+    expect(state.value()).toBe(1)
+    backend.setCurrentKey(key + 1)
+    state.update(7)
+    expect(state.value()).toBe(7)
+    await backend.close()
+  })
+
   it('holds the event loop while it writes, and no longer', async () => {
     let held = 0
     const holdEventLoop = (): { release(): void } => {
