@@ -134,10 +134,12 @@ export interface AccumulatorState<Acc> {
 
 /**
  * The row under the current key and namespace without an object: after `hasRow()` has answered true, generated code
- * calls `field0()`, `setField0(value)` and so on, by the order of the type's fields.
+ * calls `field0()`, and after `changeRow()`, which is for all of them, `setField0(value)` and so on, by the order of the
+ * type's fields.
  */
 export interface RowColumns {
   hasRow(): boolean
+  changeRow(): void
 }
 
 /** @example while (cursor.next()) emit(cursor.key, cursor.accumulator) */

@@ -154,6 +154,7 @@ export class SessionWindowOperator<In, Acc, Mid, Out, Key> extends BaseOperator<
         const accumulator = sessions.field2()
         let next
         try { next = ${inline.add} } catch (error) { throw failAdd(error, value, startMs, endedBeforeMs) }
+        sessions.changeRow()
         sessions.setField2(next)
         if (timeMs < startMs) sessions.setField0(timeMs)
         if (endMs > endedBeforeMs) sessions.setField1(endMs)

@@ -97,3 +97,29 @@ it.for(kinds)(
     }
   },
 )
+
+it('notes changes of keys whose words look like any stamp', async () => {
+  const range = { keyGroupRange: { first: 0, last: 127 }, maxParallelism: 128 }
+  const keys = [-(2n ** 63n), 2n ** 63n - 1n, -0, -Number.MAX_VALUE, NaN, -0.5, 0]
+  const backend = new ManagedBackend(range)
+  const state = backend.value<number>({ kind: 'value', name: 'n', type: types.float64() })
+  const store = new MemorySnapshotStore()
+
+  for (let round = 1; round <= 4; round++) {
+    for (const key of keys) {
+      backend.setCurrentKey(key)
+      state.update(round)
+      state.update(round * 10)
+    }
+    if (round === 1) continue
+    const handle = structuredClone(await backend.snapshot(round, store))
+    backend.notifyCheckpointComplete(round)
+    const again = new ManagedBackend(range)
+    await again.restore([handle], store)
+    const found = again.value<number>({ kind: 'value', name: 'n', type: types.float64() })
+    for (const key of keys) {
+      again.setCurrentKey(key)
+      expect(found.value(), String(key)).toBe(round * 10)
+    }
+  }
+})

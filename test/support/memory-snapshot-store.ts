@@ -62,8 +62,9 @@ export class MemorySnapshotStore implements SnapshotSink, SnapshotSource {
   async localPath(file: StoredFile): Promise<string> {
     this.#directory ??= makeDirectory()
     const path = join(this.#directory, file.path.replaceAll('/', '_'))
-    // Once: whoever has linked it must not see it change.
-    if (!existsSync(path)) writeFileSync(path, await this.read(file))
+    const bytes = await this.read(file)
+    // Once, and without a pause between the question and the answer: whoever has linked it must not see it change.
+    if (!existsSync(path)) writeFileSync(path, bytes)
     return path
   }
 

@@ -224,11 +224,13 @@ function freezeByStamps(
   if (isWhole) partition.wholeSnapshots = isBusy ? Math.max(partition.wholeSnapshots - 1, 0) : 0
   else if (liveCount >= wholeEntriesMin && partition.hasMostlyChanged()) partition.wholeSnapshots = wholeSnapshotsMax
   partition.stamp = next
-  partition.noted = next | 1
-  if (!isNeeded) return false
+  if (!isNeeded) {
+    partition.notePeriod()
+    return false
+  }
   partition.frozenAfter = isWhole ? never : after
   partition.frozenBefore = written
-  partition.mode = Mode.Frozen
+  partition.freeze(undefined)
   return true
 }
 
@@ -258,9 +260,7 @@ function freezePartition(
     partition.dirty = partition.takeZeroed(words)
   }
   if (frozen === undefined) return false
-  partition.frozen = frozen
-  partition.noted = 0
-  partition.mode = Mode.Frozen
+  partition.freeze(frozen)
   return true
 }
 

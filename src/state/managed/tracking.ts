@@ -30,6 +30,10 @@ export const Mode = {
 } as const
 export type Mode = (typeof Mode)[keyof typeof Mode]
 
+/** No stamps are up to the one, all are up to the other. */
+const none32 = -0x80000000
+const all32 = 0x7fffffff
+
 /** Most entries. */
 const wholeShareMin = 7 / 8
 const samples = 32
@@ -44,10 +48,10 @@ export class Tracking {
   /** What changes are stamped with; 0: tracked by bits. */
   stamp: number
   /**
-   * The stamp of entries whose change is noted already (with 1, whether or not that has it), so that no other change of them
-   * has to be; 0, which no stamp is: every change has to be.
+   * Changes of entries stamped up to this have to be noted (`mark`); of those stamped later one has been. The extremes of
+   * int32 mean none and all, also where what is beside the key is no stamp; a change noted for nothing does no harm.
    */
-  noted = 0
+  unnoted: number = none32
   /** Stamps of blocks of places; undefined while untracked. */
   blocks: Int32Array | undefined = undefined
   /** The snapshot under way that tracks writes what is stamped after the one and before the other, its own stamp. */
@@ -121,6 +125,7 @@ export class Tracking {
     this.persisted = zeros.take(words)
     this.#scrap = zeros.take(words)
     this.mode = Mode.Tracked
+    this.unnoted = all32
     return isAllNew && this.liveCount > 0
   }
 
@@ -159,12 +164,24 @@ export class Tracking {
     return changed > 0 && changed >= used * wholeShareMin
   }
 
+  /** A snapshot has to write some of it: what these bits say, or what is stamped as `frozenAfter` and `frozenBefore` say. */
+  freeze(bits: Int32Array | undefined): void {
+    this.frozen = bits
+    this.mode = Mode.Frozen
+    this.unnoted = bits === undefined ? this.stamp - 1 : all32
+  }
+
+  /** Of partitions with stamps: there is nothing to write, and another period begins. */
+  notePeriod(): void {
+    this.unnoted = this.stamp - 1
+  }
+
   /** Of partitions with stamps. */
   #stampAll(): void {
     this.blocks = new Int32Array(blocksOf(this.places)).fill(this.stamp)
     if (this.mode !== Mode.Untracked) return
     this.mode = Mode.Stamped
-    this.noted = this.stamp | 1
+    this.unnoted = this.stamp - 1
   }
 
   /** Words of zeros that `track` takes. */
@@ -175,7 +192,7 @@ export class Tracking {
   /** Tracks what another partition tracks; its entries are copied afterwards. */
   trackLike(from: Tracking): void {
     this.stamp = from.stamp
-    this.noted = from.noted
+    this.unnoted = from.unnoted
     this.isWhole = from.isWhole
     this.wholeSnapshots = from.wholeSnapshots
     if (from.mode === Mode.Untracked) return
@@ -221,7 +238,7 @@ export class Tracking {
       const isTakenWhole = this.isWhole && !(isWritten && this.frozen === undefined)
       this.isWhole = isTakenWhole || this.wholeSnapshots > 0
       this.mode = this.isWhole ? Mode.Untracked : Mode.Stamped
-      this.noted = this.stamp | 1
+      this.unnoted = this.isWhole ? none32 : this.stamp - 1
       if (this.isWhole) this.blocks = undefined
     } else {
       if (isWritten) this.#zeroed = this.frozen
