@@ -14,19 +14,19 @@ import {
   placementFields,
 } from './block-layout.ts'
 import { columnStarts } from './block-encoder-code.ts'
+import { generate } from '../common/generated-code.ts'
 import { strictCodecFor, type ValueCodec } from './value-codec.ts'
 
 export function decoderClass(layout: BlockLayout, base: unknown): unknown {
   const context = new Context()
-  const value = readNode(context, layout.root)
+  const body = readBody(context, layout)
   const make = new Function(
     'Base',
     'codecs',
+    'variantOf',
     `'use strict'
-    // A whole number becomes a small integer again: fields that hold both kinds of numbers give every object a hidden
-    // class that is out of date, and a box for each number. Minus zero stays what it is.
-    const whole = (x) => { const n = x | 0; return n === x && (n !== 0 || 1 / x > 0) ? n : x }
-    ${context.codecs.map((_, i) => `const codec${i} = codecs[${i}]`).join('\n')}
+    ${helpers(context)}
+    const variants = []
     return class extends Base {
       constructor(layout, views, shape) {
         super(layout, views, shape)
@@ -43,13 +43,73 @@ export function decoderClass(layout: BlockLayout, base: unknown): unknown {
         return -1
       }
       read(i) {
-        ${readPrelude(layout)}
-        ${context.statements.join('\n')}
-        return ${value}
+        ${body}
       }
     }`,
-  ) as (base: unknown, codecs: readonly ValueCodec[]) => unknown
-  return make(base, context.codecs)
+  ) as (base: unknown, codecs: readonly ValueCodec[], variantOf: (mask: number) => unknown) => unknown
+  return make(base, context.codecs, (mask) => variantReader(layout, mask))
+}
+
+/**
+ * Rows of which fields may be missing, as where a stream carries records of several kinds, are read by code of their own
+ * for each set of fields: a literal has its fields within the object, and the shape that the sender's literal had. Fields
+ * added one by one lie in an array beside it, grown twice, and every later read of them goes through that.
+ */
+function readBody(context: Context, layout: BlockLayout): string {
+  const missable = missableFields(layout)
+  if (missable.length === 0) return readWhole(context, layout, layout.root)
+  const bits = missable.map((field, bit) => `(u8[this.b${field.node.absence} + i] === 3 ? ${1 << bit} : 0)`)
+  return `const u8 = this.u8
+        const mask = ${bits.join(' | ')}
+        return (variants[mask] ??= variantOf(mask)).call(this, i)`
+}
+
+/** Reads rows of which just the fields in `mask` are missing. */
+function variantReader(layout: BlockLayout, mask: number): unknown {
+  const root = layout.root as PlacedGroup
+  const missing = new Set(missableFields(layout).filter((_, bit) => ((mask >>> bit) & 1) !== 0))
+  const fields = root.fields
+    .filter((field) => !missing.has(field))
+    .map(({ name, node }) => ({ name, node: found(node) }))
+  const context = new Context()
+  const body = readWhole(context, layout, { ...root, fields })
+  return generate(
+    { codecs: context.codecs },
+    `(() => {
+    ${helpers(context)}
+    return function (i) {
+      ${body}
+    }
+  })()`,
+  )
+}
+
+const missableFieldsMax = 10
+
+/** Fields of the row that may be missing; none where there are too many sets of them. */
+function missableFields({ root }: BlockLayout): PlacedGroup['fields'] {
+  if (!('fields' in root) || root.kind !== 'row' || root.absence >= 0) return []
+  const missable = root.fields.filter((field) => isOptional(field.node))
+  return missable.length > missableFieldsMax ? [] : missable
+}
+
+/** The node as it is where it is not missing. */
+function found(node: Placed): Placed {
+  if ('fields' in node) return { ...node, absent: node.absent & ~Absence.Missing }
+  return { ...node, node: { ...node.node, absent: node.node.absent & ~Absence.Missing } }
+}
+
+function readWhole(context: Context, layout: BlockLayout, root: Placed): string {
+  const value = readNode(context, root)
+  return [readPrelude(layout), ...context.statements, `return ${value}`].join('\n')
+}
+
+function helpers(context: Context): string {
+  return `
+    // A whole number becomes a small integer again: fields that hold both kinds of numbers give every object a hidden
+    // class that is out of date, and a box for each number. Minus zero stays what it is.
+    const whole = (x) => { const n = x | 0; return n === x && (n !== 0 || 1 / x > 0) ? n : x }
+    ${context.codecs.map((_, i) => `const codec${i} = codecs[${i}]`).join('\n')}`
 }
 
 class Context {
