@@ -40,7 +40,7 @@ async function collected(stream: { executeAndCollect(): Promise<unknown[]> }): P
 
 describe('subtasks of one thread', () => {
   it('have a function object each, with the constructor’s data and without each other’s', async () => {
-    const found = await collected(environment().fromSequence(1, 9).rebalance().map(new Numbering(10)))
+    const found = await collected(environment().fromSequence(1, 9).setParallelism(1).rebalance().map(new Numbering(10)))
     expect(found).toEqual([0, 1, 2].flatMap((s) => [1, 2, 3].map((n) => `${s}:${n * 10}:${n}`)))
   })
 
