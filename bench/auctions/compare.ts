@@ -5,8 +5,8 @@
  *   npm run bench:auctions -- [--events N] [--checkpoint-events N] [--slot-events N] [--runs N] [--queries q5,q7] [--json]
  *
  * Every turn runs, one after another, the loop (limit.mjs) and one slot; then one slot with and without an exactly-once
- * checkpoint every second, with as many events as `--checkpoint-events` says (q3, q8: 8 times as many), since a short run would
- * measure the last checkpoint only; then one slot, two slots, and two jobs of one slot each at the same time, with as
+ * checkpoint every second, with as many events as `--checkpoint-events` says (q3, q8: 8 times as many), since a short
+ * run would measure the last checkpoint only; then one slot, two slots, and two jobs of one slot each at the same time, with as
  * many events as `--slot-events` says, since for a second or so of a run each slot compiles the same code. The two jobs
  * share nothing: what they reach is what the machine's cores give at that moment.
  *

@@ -6,6 +6,7 @@
  */
 import { Progress } from '../common/progress.ts'
 import type { ReaderOutput, SourceOutput } from '../operators/operator.ts'
+import { guidedLength } from './guided-length.ts'
 import { SplitQueue } from './split-queue.ts'
 
 /** A run of whole numbers still to be read: `next` … `end - 1`. */
@@ -29,22 +30,19 @@ export function splitRange(from: number, end: number, count: number): RangeSplit
 /** Long enough that partial results of neighbouring records meet in one subtask; short enough that subtasks keep together. */
 const blockLengthMax = 1 << 19
 const blocksMax = 4096
-/** Blocks grow smaller towards the end, down to this, or less where there is little. */
 const lastBlockLength = 4096
-const lastBlocksPerSubtask = 32
 
 /**
  * Cuts `from` … `end - 1` into blocks that subtasks take as they go, so that all of them read near one place: at most
- * 2^19 numbers each (or a 4,096th of all), and smaller towards the end (guided self-scheduling, Polychronopoulos and Kuck,
- * 1987), so that no subtask waits long for another.
+ * 2^19 numbers each (or a 4,096th of all), and smaller towards the end (`guidedLength`).
  */
 export function guidedBlocks(from: number, end: number, parallelism: number): RangeSplit[] {
   const length = end - from
   const most = Math.max(blockLengthMax, Math.ceil(length / blocksMax))
-  const least = Math.max(1, Math.min(lastBlockLength, Math.ceil(length / (parallelism * lastBlocksPerSubtask))))
+  const lengthOf = guidedLength(length, parallelism, { most, last: lastBlockLength, least: 1 })
   const splits: RangeSplit[] = []
   for (let next = from; next < end;) {
-    const stop = Math.min(end, next + Math.min(most, Math.max(least, Math.ceil((end - next) / (parallelism * 2)))))
+    const stop = Math.min(end, next + lengthOf(end - next))
     splits.push({ next, end: stop })
     next = stop
   }

@@ -1,12 +1,9 @@
 /** Splits over what the user names. Coordinator only; cold path. */
-import { type FileSplit, planSplits, type SplitSize } from './file-split.ts'
+import { guidedLength } from '../guided-length.ts'
+import { type FileSplit, planSplits } from './file-split.ts'
 import { findFiles } from './find-files.ts'
 
-const splitBytesMax = 16 << 20
-/** Splits grow smaller towards the end, down to this, or less where the input is small. */
-const lastSplitBytes = 1 << 20
-const splitBytesMin = 64 << 10
-const lastSplitsPerSubtask = 32
+const defaultSplitBytes = { most: 16 << 20, last: 1 << 20, least: 64 << 10 }
 
 export interface EnumerateOptions {
   /** All of one size. Default: at most 16 MiB, and smaller towards the end of the input. */
@@ -23,16 +20,6 @@ export function enumerateFiles(
 ): FileSplit[] {
   const files = findFiles(path)
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0)
-  const sizeOf = splitBytes === undefined ? guidedSize(bytes, parallelism) : () => splitBytes
+  const sizeOf = splitBytes === undefined ? guidedLength(bytes, parallelism, defaultSplitBytes) : () => splitBytes
   return planSplits(files, sizeOf, isDivisible)
-}
-
-/**
- * Guided self-scheduling (Polychronopoulos and Kuck, 1987): each split is a fixed share of what is left, so that subtasks
- * that take splits as they go end within one small split of each other.
- */
-function guidedSize(bytes: number, parallelism: number): SplitSize {
-  const fair = Math.ceil(bytes / (parallelism * lastSplitsPerSubtask))
-  const least = Math.max(splitBytesMin, Math.min(lastSplitBytes, fair))
-  return (bytesLeft) => Math.min(splitBytesMax, Math.max(least, Math.ceil(bytesLeft / (parallelism * 2))))
 }
