@@ -9,7 +9,7 @@
  */
 import { MillraceError } from '../common/errors.ts'
 import { failPoint } from '../common/fail-points.ts'
-import { sleep, systemTimers, type Timers } from '../common/timers.ts'
+import { isWithin, sleep, systemTimers, type Timers } from '../common/timers.ts'
 import type { Committer, CommitRequest } from '../connectors/sink.ts'
 import type { CommittableBatch } from './checkpoint-metadata.ts'
 
@@ -17,6 +17,8 @@ export interface SinkCommitterOptions {
   readonly sinkName: string
   /** How often a failed commit is tried again: `sink.committer.retries`. */
   readonly retries: number
+  /** How long one call of the committer may take. Default: for ever. */
+  readonly timeoutMs?: number
   /** Default: the machine's. */
   readonly timers?: Timers
 }
@@ -103,12 +105,14 @@ export class SinkCommitter<Committable = unknown> {
     }))
     let cause: unknown
     let silent: Verdict = 'committed'
+    let isInTime = true
     try {
-      await this.#committer.commit(requests)
+      isInTime = await this.#isInTime(this.#committer.commit(requests))
     } catch (error) {
       cause = error
       silent = 'retry'
     }
+    if (!isInTime) throw this.#overdue(open, numberOfRetries)
     const left: Committable[] = []
     for (const [index, committable] of open.entries()) {
       const verdict = verdicts.get(index) ?? silent
@@ -116,6 +120,18 @@ export class SinkCommitter<Committable = unknown> {
       if (verdict === 'retry') left.push(committable)
     }
     return { left, cause }
+  }
+
+  async #isInTime(commit: Promise<void>): Promise<boolean> {
+    const { timeoutMs, timers = systemTimers } = this.#options
+    if (timeoutMs !== undefined) return await isWithin(timers, commit, timeoutMs)
+    await commit
+    return true
+  }
+
+  /** Not tried again: the call may still be under way. */
+  #overdue(open: readonly Committable[], retries: number): MillraceError {
+    return this.#failed(open, retries, new Error(`the commit is not over after ${this.#options.timeoutMs} ms`))
   }
 
   #failed(committables: readonly Committable[], retries: number, cause: unknown): MillraceError {

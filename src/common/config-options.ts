@@ -196,7 +196,7 @@ export const configOptions: ConfigOptions = {
   checkpointTimeout: durationOption(
     'execution.checkpointing.timeout',
     '10 min',
-    'A checkpoint that takes longer is given up.',
+    'A checkpoint that takes longer is given up. One commit of a sink that takes longer fails the job; its transaction is kept.',
     { min: 10 },
   ),
   checkpointMinPause: durationOption(

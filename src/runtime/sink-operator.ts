@@ -6,9 +6,12 @@
  * 1. Before a barrier the writer hands over everything (`flush`); what phase two must publish is prepared in the
  *    snapshot, and committed once the checkpoint is complete.
  * 2. Without checkpoints the end of input is the only commit.
+ * 3. A snapshot that fails here fails the task, however many checkpoints may fail: what the writer has prepared is in no
+ *    snapshot, and can only come again from the source.
  */
 import type { CommittableBatch, OperatorSnapshot } from '../checkpoint/checkpoint-metadata.ts'
 import { SinkCommitter } from '../checkpoint/sink-committer.ts'
+import type { ConfigOption } from '../common/config-option.ts'
 import { configOptions } from '../common/config-options.ts'
 import { Progress } from '../common/progress.ts'
 import { systemTimers } from '../common/timers.ts'
@@ -45,12 +48,14 @@ export class SinkOperator implements Operator<unknown, never> {
     this.#hasIsFull = this.writer.isFull !== undefined
     const committer = this.sink.createCommitter?.(context)
     if (committer === undefined) return
-    const retries = Number(
-      context.configuration.get(configOptions.committerRetries.key) ?? configOptions.committerRetries.defaultValue,
-    )
+    const settingOf = <T>(option: ConfigOption<T>): T => {
+      const text = context.configuration.get(option.key)
+      return text === undefined ? option.defaultValue : option.parse(text)
+    }
     this.#committer = new SinkCommitter(committer, {
       sinkName: this.sink.name,
-      retries,
+      retries: settingOf(configOptions.committerRetries),
+      timeoutMs: settingOf(configOptions.checkpointTimeout),
       timers: context.timers ?? systemTimers,
     })
   }
@@ -92,12 +97,19 @@ export class SinkOperator implements Operator<unknown, never> {
 
   /** Called right after the barrier passed: the writer's state and the transactions that now wait for completion. */
   async snapshotSink(checkpointId: number): Promise<Pick<OperatorSnapshot, 'writerStates' | 'committables'>> {
-    const prepared = this.writer.prepareCommit?.() ?? []
-    const writerStates = structuredClone(this.writer.snapshotState?.(checkpointId))
-    this.#committer?.add(checkpointId, await prepared)
-    return {
-      ...(writerStates !== undefined && { writerStates }),
-      ...(this.#committer !== undefined && { committables: this.#committer.snapshot() }),
+    try {
+      const prepared = this.writer.prepareCommit?.() ?? []
+      const writerStates = structuredClone(this.writer.snapshotState?.(checkpointId))
+      this.#committer?.add(checkpointId, await prepared)
+      return {
+        ...(writerStates !== undefined && { writerStates }),
+        ...(this.#committer !== undefined && { committables: this.#committer.snapshot() }),
+      }
+    } catch (error) {
+      this.#context.post(() => {
+        throw error
+      })
+      throw error
     }
   }
 

@@ -10,6 +10,7 @@ import type { JobGraph } from '../plan/job-graph.ts'
 import type { StateBudget } from '../state/state-budget.ts'
 import { AsyncHolds } from './async-holds.ts'
 import type { RegionDeployment, RegionPart } from './deployment.ts'
+import { attributeFailure } from './failure.ts'
 import type { SlotPort } from './slot-runtime.ts'
 import type { Task } from './task.ts'
 import { TaskFactory } from './task-factory.ts'
@@ -34,6 +35,7 @@ export class SlotRegion {
   hasFailed = false
   readonly #exchange: Exchange
   readonly #holds: AsyncHolds
+  readonly #job: JobGraph
   readonly #factory: TaskFactory
   #accumulatorsDueMs = 0
   #knownVersion = 0
@@ -44,15 +46,21 @@ export class SlotRegion {
     this.place = { slot: slots[0]!, region, attempt }
     this.#exchange = openExchange(exchange, slots)
     this.#holds = new AsyncHolds(parts.holds)
+    this.#job = parts.job
     this.#factory = new TaskFactory({ ...parts, exchange: this.#exchange, holds: this.#holds })
   }
 
   /** Tasks are made one by one, so that those before a failing one are known and get closed. */
   async open(): Promise<void> {
     for (const subtask of this.#factory.subtasks()) {
-      const { task, open } = this.#factory.create(subtask)
-      this.tasks.push(task)
-      await open()
+      try {
+        const { task, open } = this.#factory.create(subtask)
+        this.tasks.push(task)
+        await open()
+      } catch (error) {
+        const operator = this.#job.vertices[subtask.vertexIndex]!.name
+        throw attributeFailure(error, { operator, subtask: subtask.subtaskIndex })
+      }
     }
   }
 

@@ -186,12 +186,13 @@ export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWrit
   #seal(part: InProgressPart): void {
     const { directory, bucket, id } = part.place
     const { naming } = this.#options
+    const sealing = part.seal()
     this.#sealed.push({
       directory,
       hiddenName: partName(naming, id, 'inprogress'),
       name: partName(naming, id, 'published'),
+      bytes: part.bytes,
     })
-    const sealing = part.seal()
     // Whoever waits for it sees the failure; nobody may wait for it any more where the task ends before.
     sealing.catch(() => {})
     this.#sealing.push(sealing)
@@ -214,7 +215,8 @@ export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWrit
     const found = await fileSystem.stat(place.hiddenPath)
     if (found === undefined || found.bytes < bytes) {
       const message = `${place.hiddenPath} must hold ${bytes} bytes of the checkpoint, found ${found?.bytes ?? 'no file'}`
-      throw new MillraceError('MR_SINK_FAILED', message, { context: { file: place.hiddenPath } })
+      // Starting again brings nothing back.
+      throw new MillraceError('MR_CHECKPOINT_CORRUPT', message, { context: { file: place.hiddenPath } })
     }
     if (found.bytes > bytes) await fileSystem.truncate(place.hiddenPath, bytes)
     const before = this.#parts.get(bucket)

@@ -15,6 +15,8 @@ export interface PendingPart {
   readonly directory: string
   readonly hiddenName: string
   readonly name: string
+  /** Its length; absent in checkpoints of earlier versions. */
+  readonly bytes?: number
 }
 
 export class PartCommitter implements Committer<PendingPart> {
@@ -35,9 +37,12 @@ export class PartCommitter implements Committer<PendingPart> {
   }
 
   async #publish(request: CommitRequest<PendingPart>): Promise<void> {
-    const { directory, hiddenName, name } = request.committable
+    const { directory, hiddenName, name, bytes } = request.committable
     const hidden = `${directory}/${hiddenName}`
-    if ((await this.#fileSystem.stat(hidden)) !== undefined) {
+    const found = await this.#fileSystem.stat(hidden)
+    if (found !== undefined && found.bytes !== (bytes ?? found.bytes)) {
+      request.signalFailedWithKnownReason(new Error(`${hidden} must hold ${bytes} bytes, found ${found.bytes}`))
+    } else if (found !== undefined) {
       await this.#fileSystem.rename(hidden, `${directory}/${name}`)
     } else if ((await this.#fileSystem.stat(`${directory}/${name}`)) !== undefined) {
       request.signalAlreadyCommitted()

@@ -275,8 +275,19 @@ describe('fileSink with checkpoints', () => {
     await writer.close?.()
     writeFileSync(join(directory, '.part-0-0.inprogress'), 'a')
     await expect(restore(directory, states).writer.open?.()).rejects.toMatchObject({
-      code: 'MR_SINK_FAILED',
+      code: 'MR_CHECKPOINT_CORRUPT',
       message: expect.stringContaining('must hold 4 bytes of the checkpoint, found 1'),
     })
+  })
+
+  it('does not publish a part that somebody has cut meanwhile', async () => {
+    const directory = join(temporaryDirectory(), 'out')
+    const { writer, committer } = await start<string>(directory)
+    write(writer, 'abc')
+    const { committables } = await checkpoint(writer, true)
+    await writer.close?.()
+    writeFileSync(join(directory, '.part-0-0.inprogress'), 'a')
+    expect(await commit(committer, committables)).toEqual([expect.stringContaining('must hold 4 bytes, found 1')])
+    expect(visible(directory)).toEqual({})
   })
 })
