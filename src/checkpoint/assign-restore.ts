@@ -159,9 +159,8 @@ function operatorStateOf(
     const mode = parts.find((part) => part[name] !== undefined)?.[name]?.mode ?? 'split'
     if (mode === 'union') lists[name] = { mode, items: all }
     else if (mode === 'broadcast') {
-      // Every subtask held the same; new ones take over from those there were, in turn.
-      const from = isSame ? subtaskIndex : subtaskIndex % operator.parallelism
-      lists[name] = { mode, items: parts[from]?.[name]?.items ?? parts.find((part) => part[name])?.[name]?.items ?? [] }
+      // Every subtask held the same but for what was in flight to it; new ones take over from those there were, in turn.
+      lists[name] = { mode, items: parts[subtaskIndex % operator.parallelism]?.[name]?.items ?? [] }
     } else if (isSame) lists[name] = { mode, items: parts[subtaskIndex]?.[name]?.items ?? [] }
     else lists[name] = { mode, items: all.filter((_, index) => index % parallelism === subtaskIndex) }
   }
@@ -234,7 +233,10 @@ const isSameEdge = (edge: PlannedEdge, stored: EdgeMetadata): boolean =>
   edge.inputIndex === stored.inputIndex &&
   edge.sideOutput === stored.sideOutput
 
-/** For each producer the files that one consumer starts with: what the reader held before what the writer held. */
+/**
+ * For each producer the files that one consumer starts with: what the reader held before what the writer held. On a
+ * broadcast edge copies of consumers that are no more are left behind.
+ */
 function channelsOf(
   stored: EdgeMetadata,
   edge: PlannedEdge,
@@ -246,6 +248,8 @@ function channelsOf(
   const select = isKeyed && !isSame ? 'mine' : 'all'
   const mine = stored.channels.filter((channel) => {
     if (isSame) return channel.targetSubtask === targetSubtask
+    // Each consumer has copies of its own: it goes on with those of the subtask whose broadcast state it has.
+    if (edge.partitioning === 'broadcast') return channel.targetSubtask === targetSubtask % stored.targetParallelism
     return isKeyed || channel.targetSubtask % edge.targetParallelism === targetSubtask
   })
   const bySource = new Map<number, EdgeMetadata['channels'][number][]>()

@@ -20,6 +20,7 @@ export interface KeyedReduceOptions<T> {
 }
 
 export class KeyedReduceOperator<T> extends BaseOperator<T, T> {
+  readonly finishesAsOne: boolean
   readonly #combination: Combination<T>
   readonly #options: KeyedReduceOptions<T>
   readonly #own: (first: T) => T
@@ -29,6 +30,7 @@ export class KeyedReduceOperator<T> extends BaseOperator<T, T> {
 
   constructor(combination: Combination<T>, options: KeyedReduceOptions<T> = {}) {
     super()
+    this.finishesAsOne = options.emitFinalOnly === true
     this.#combination = combination
     this.#options = options
     // Rolling results leave the operator one by one, so they cannot share one object.

@@ -170,6 +170,11 @@ export interface Operator<In = unknown, Out = unknown> {
   endInput?(input: 0 | 1): Progress
   /** All inputs have ended: emit what is left. */
   finish?(): Progress
+  /**
+   * No snapshot tells what `finish` has emitted already from what it has not: barriers wait until the task's operators
+   * have all finished.
+   */
+  readonly finishesAsOne?: boolean
   /** A barrier is about to pass: emit now what must not stay behind it (local combiners, a sink's buffers). Resumable. */
   prepareBarrier?(checkpointId: number): Progress
   /** Synchronous part of a snapshot, beyond what lives in the state backends (write that into operatorState here). */

@@ -148,6 +148,7 @@ export type MapPartition<In, Out> = (values: Iterable<In>, out: Collector<Out>) 
 
 /** mapPartition and sortPartition: the records of the subtask are kept until the input ends. */
 export class MapPartitionOperator<In, Out> extends BaseOperator<In, Out> {
+  readonly finishesAsOne = true
   readonly #map: MapPartition<In, Out>
   readonly #type: TypeInformation<In> | undefined
   #values: In[] = []

@@ -41,7 +41,7 @@ interface UnderWay {
   isUnaligned: boolean
   stage: 'aligning' | 'preparing' | 'recording' | 'stored'
   operators: Promise<SubtaskSnapshot['operators']> | undefined
-  /** Whether the task had ended when its state was frozen. */
+  /** Whether the task had finished when its state was frozen. */
   hadEnded: boolean
   syncMs: number
   alignmentMs: number
@@ -233,6 +233,8 @@ export class TaskCheckpoints implements BarrierTaker {
   #prepare(current: UnderWay): Progress {
     const { task, homes, clock } = this.#parts
     const { barrier } = current
+    // Not blocked: the task has to go on finishing.
+    if (task.isBetweenSnapshots) return Progress.Done
     if (!current.isUnaligned && task.chain.resume() === Progress.Blocked) return Progress.Blocked
     task.chain.emptyStages()
     for (const home of homes) {
@@ -261,7 +263,7 @@ export class TaskCheckpoints implements BarrierTaker {
       ),
     )
     current.operators.catch(() => {})
-    current.hadEnded = task.hasEnded
+    current.hadEnded = task.hasFinished
     current.syncMs = clock.monotonicMs() - startedMs
     for (const channel of current.arrived) channel.isHeldBack = false
     current.stage = 'recording'

@@ -168,6 +168,16 @@ export class Task {
     return this.#phase === 'lingering' || this.#phase === 'closed'
   }
 
+  /** True once every operator has finished: what a snapshot from here on holds is not finished again. */
+  get hasFinished(): boolean {
+    return this.#phase === 'ending' || this.hasEnded
+  }
+
+  /** Results are on their way out that no snapshot would know of: a barrier waits until the task has finished. */
+  get isBetweenSnapshots(): boolean {
+    return this.#phase === 'finishing' && this.chain.operators.some(({ operator }) => operator.finishesAsOne === true)
+  }
+
   /** One bounded piece of work. */
   step(): Progress {
     try {

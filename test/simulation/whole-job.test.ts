@@ -11,12 +11,13 @@ const count = process.env['MILLRACE_FULL'] === '1' ? 1_500 : Number(process.env[
 
 async function runSeed(kind: SimulatedJobKind, seed: number): Promise<SimulationResult> {
   const random = prng(seed * 2_654_435_761 + simulatedJobKinds.indexOf(kind))
-  const { definition, check, output } = simulatedJob(kind, random.nextUint32())
+  const { definition, check, output, configuration } = simulatedJob(kind, random.nextUint32())
   const isExact = random.nextBelow(8) > 0
   const result = await simulate(definition, {
     seed: random.nextUint32(),
     configuration: {
       'state.backend.type': random.nextBelow(2) === 0 ? 'managed' : 'heap',
+      ...(isExact && configuration),
       ...(!isExact && {
         'execution.checkpointing.mode': 'at-least-once',
         'execution.checkpointing.unaligned.enabled': 'false',

@@ -154,6 +154,37 @@ test('hands channel state to its reader in order: what the reader held, then wha
   ])
 })
 
+test('on a broadcast edge every subtask goes on with what was in flight to the one whose broadcast state it has', () => {
+  const broadcast = (parallelism: number): CheckpointPlan => ({
+    ...plan(parallelism),
+    edges: [{ ...edge(parallelism, ['src', 'agg']), partitioning: 'broadcast' }],
+  })
+  const channel = (targetSubtask: number) => ({
+    sourceSubtask: 0,
+    targetSubtask,
+    side: 'input' as const,
+    batchCount: 1,
+    file: file(`to ${targetSubtask}`),
+  })
+  const seen = (index: number): OperatorSnapshot => ({
+    operatorState: { lists: { rules: { mode: 'broadcast', items: [bytes(`seen by ${index}`)] } } },
+  })
+  const stored = metadata(2, (id, i) => (id === 'agg' ? seen(i) : {}), { channels: [channel(0), channel(1)] })
+  const inFlight = (parallelism: number, index: number): string[] =>
+    assignRestore(stored, broadcast(parallelism), options).subtasks[`1:${index}`]!.channels.flatMap(({ files }) =>
+      files.map(({ path }) => path),
+    )
+  expect([0, 1, 2].map((i) => inFlight(3, i))).toEqual([['to 0'], ['to 1'], ['to 0']])
+  expect(inFlight(1, 0)).toEqual(['to 0'])
+})
+
+test('a subtask that had not yet heard of a broadcast state begins with none', () => {
+  const seen: OperatorSnapshot = { operatorState: { lists: { rules: { mode: 'broadcast', items: [bytes('one')] } } } }
+  const stored = metadata(2, (id, i) => (id === 'agg' && i === 0 ? seen : {}))
+  const { subtasks } = assignRestore(stored, plan(2), options)
+  expect(subtasks['1:1']!.operators['agg']!.operatorState?.lists['rules']?.items).toEqual([])
+})
+
 test('hands channel state of an edge that lies within a chain now to the chain', () => {
   const channel = (sourceSubtask: number, targetSubtask: number) => ({
     sourceSubtask,
