@@ -61,32 +61,51 @@ struct Point {
   uint32_t offset;
 };
 
+// Stable, by prefix: one pass for each byte in which they differ. `scratch` is as long as `points`.
+void sortByPrefix(std::vector<Point>* points, std::vector<Point>* scratch) {
+  uint64_t same = ~uint64_t{0};
+  const uint64_t first = points->empty() ? 0 : points->front().prefix;
+  for (const Point& point : *points) same &= ~(point.prefix ^ first);
+  for (int shift = 0; shift < 64; shift += 8) {
+    if ((~same >> shift & 0xff) == 0) continue;
+    uint32_t starts[257] = {0};
+    for (const Point& point : *points) starts[(point.prefix >> shift & 0xff) + 1]++;
+    for (int value = 0; value < 256; value++) starts[value + 1] += starts[value];
+    for (const Point& point : *points) (*scratch)[starts[point.prefix >> shift & 0xff]++] = point;
+    points->swap(*scratch);
+  }
+}
+
 PackedEntry entryAt(const PackedReader& buffer, uint32_t offset) {
   PackedEntry entry;
   buffer.at(offset).next(&entry);
   return entry;
 }
 
+// What sorting one buffer after another needs.
+struct Scratch {
+  std::vector<Point> points, other;
+};
+
 // The entries of one buffer in the order of their keys, of equal ones the older first. Four bytes an entry are kept.
 class SortedBuffer {
  public:
-  SortedBuffer(const PackedReader& buffer, const Prefixes& prefixes, std::vector<Point>* scratch)
+  SortedBuffer(const PackedReader& buffer, const Prefixes& prefixes, Scratch* scratch)
       : buffer_(buffer), prefixes_(&prefixes) {
-    scratch->clear();
+    std::vector<Point>& points = scratch->points;
+    points.clear();
     PackedReader reader = buffer;
     PackedEntry entry;
     for (;;) {
       const uint32_t offset = static_cast<uint32_t>(reader.data() - buffer.data());
       if (!reader.next(&entry)) break;
-      if (!entry.range) scratch->push_back(Point{prefixes.of(entry.key), offset});
+      if (!entry.range) points.push_back(Point{prefixes.of(entry.key), offset});
     }
-    std::sort(scratch->begin(), scratch->end(), [&](const Point& a, const Point& b) {
-      if (a.prefix != b.prefix) return a.prefix < b.prefix;
-      const int order = entryAt(buffer_, a.offset).key.compare(entryAt(buffer_, b.offset).key);
-      return order != 0 ? order < 0 : a.offset < b.offset;
-    });
-    offsets_.reserve(scratch->size());
-    for (const Point& point : *scratch) offsets_.push_back(point.offset);
+    scratch->other.resize(points.size());
+    sortByPrefix(&points, &scratch->other);
+    sortEqualPrefixes(&points);
+    offsets_.reserve(points.size());
+    for (const Point& point : points) offsets_.push_back(point.offset);
   }
 
   // False at the end.
@@ -96,29 +115,33 @@ class SortedBuffer {
       __builtin_prefetch(buffer_.data() + offsets_[next_ + kPrefetchedEntries]);
     }
     entry_ = entryAt(buffer_, offsets_[next_++]);
-    prefix_ = prefixes_->of(entry_.key);
     return true;
   }
   const PackedEntry& entry() const { return entry_; }
-  bool isBefore(const SortedBuffer& other) const {
-    if (prefix_ != other.prefix_) return prefix_ < other.prefix_;
-    const int order = entry_.key.compare(other.entry_.key);
-    return order != 0 ? order < 0 : index < other.index;
-  }
-
-  size_t index = 0;  // of the buffer: of equal keys the one in a later buffer is newer
+  uint64_t prefix() const { return prefixes_->of(entry_.key); }
 
  private:
+  void sortEqualPrefixes(std::vector<Point>* points) const {
+    for (size_t begin = 0, end; begin < points->size(); begin = end) {
+      const uint64_t prefix = (*points)[begin].prefix;
+      for (end = begin + 1; end < points->size() && (*points)[end].prefix == prefix;) end++;
+      if (end - begin == 1) continue;
+      std::stable_sort(points->begin() + begin, points->begin() + end, [this](const Point& a, const Point& b) {
+        return entryAt(buffer_, a.offset).key.compare(entryAt(buffer_, b.offset).key) < 0;
+      });
+    }
+  }
+
   PackedReader buffer_;
   const Prefixes* prefixes_;
   std::vector<uint32_t> offsets_;
   size_t next_ = 0;
   PackedEntry entry_;
-  uint64_t prefix_ = 0;
 };
 
 // The entries of all buffers in the order of their keys. Each buffer is sorted by itself, and then they are merged: that
-// needs a quarter of the memory of sorting all entries at once, and stays in the processor's cache.
+// needs a quarter of the memory of sorting all entries at once, and stays in the processor's cache. The merge is a
+// tournament: the winner's buffer goes on to its next entry, which meets on its way up those that have lost before.
 class Entries {
  public:
   rocksdb::Status collect(const std::vector<PackedReader>& buffers) {
@@ -132,56 +155,77 @@ class Entries {
       }
       if (reader.corrupt()) return rocksdb::Status::InvalidArgument("packed entries are cut");
     }
-    std::vector<Point> scratch;
+    Scratch scratch;
     sorted_.reserve(buffers.size());
-    for (size_t index = 0; index < buffers.size(); index++) {
-      sorted_.emplace_back(buffers[index], prefixes_, &scratch);
-      sorted_.back().index = index;
-    }
-    for (SortedBuffer& each : sorted_) {
-      if (each.advance()) heap_.push_back(&each);
-    }
-    std::make_heap(heap_.begin(), heap_.end(), isAfter);
+    for (const PackedReader& buffer : buffers) sorted_.emplace_back(buffer, prefixes_, &scratch);
+    begin();
     return rocksdb::Status::OK();
   }
 
-  bool isEmpty() const { return heap_.empty() && ranges.empty(); }
+  bool isEmpty() const { return winner_.buffer == kNone && ranges.empty(); }
 
   // The next entry, of equal keys the newest only; false at the end.
   bool next(PackedEntry* entry) {
-    if (heap_.empty()) return false;
+    if (winner_.buffer == kNone) return false;
+    const uint64_t prefix = winner_.prefix;
     do {
-      *entry = heap_.front()->entry();
-      pop();
-    } while (!heap_.empty() && heap_.front()->entry().key == entry->key);
+      *entry = sorted_[winner_.buffer].entry();
+      replay();
+    } while (winner_.prefix == prefix && winner_.buffer != kNone && sorted_[winner_.buffer].entry().key == entry->key);
     return true;
   }
 
   std::vector<Range> ranges;
 
  private:
-  static bool isAfter(const SortedBuffer* a, const SortedBuffer* b) { return b->isBefore(*a); }
+  static constexpr uint32_t kNone = UINT32_MAX;
+  // A buffer's present entry; `kNone`: there is none, which is after all others.
+  struct Player {
+    uint64_t prefix = UINT64_MAX;
+    uint32_t buffer = kNone;
+  };
 
-  // The first of the heap goes on to its next entry, and down to where that belongs.
-  void pop() {
-    if (!heap_.front()->advance()) {
-      heap_.front() = heap_.back();
-      heap_.pop_back();
+  // Of equal keys the one in a later buffer is newer, and comes later.
+  bool isBefore(const Player& a, const Player& b) const {
+    if (a.prefix != b.prefix) return a.prefix < b.prefix;
+    if (a.buffer == kNone || b.buffer == kNone) return a.buffer < b.buffer;
+    const int order = sorted_[a.buffer].entry().key.compare(sorted_[b.buffer].entry().key);
+    return order != 0 ? order < 0 : a.buffer < b.buffer;
+  }
+
+  Player playerOf(size_t buffer) {
+    if (buffer >= sorted_.size() || !sorted_[buffer].advance()) return Player{};
+    return Player{sorted_[buffer].prefix(), static_cast<uint32_t>(buffer)};
+  }
+
+  void begin() {
+    for (leaves_ = 1; leaves_ < sorted_.size();) leaves_ *= 2;
+    losers_.resize(leaves_);
+    std::vector<Player> winners(2 * leaves_);
+    for (size_t leaf = 0; leaf < leaves_; leaf++) winners[leaves_ + leaf] = playerOf(leaf);
+    for (size_t node = leaves_ - 1; node > 0; node--) {
+      const Player &left = winners[2 * node], &right = winners[2 * node + 1];
+      const bool isLeftFirst = isBefore(left, right);
+      winners[node] = isLeftFirst ? left : right;
+      losers_[node] = isLeftFirst ? right : left;
     }
-    const size_t size = heap_.size();
-    for (size_t at = 0;;) {
-      size_t child = 2 * at + 1;
-      if (child >= size) return;
-      if (child + 1 < size && heap_[child + 1]->isBefore(*heap_[child])) child++;
-      if (!heap_[child]->isBefore(*heap_[at])) return;
-      std::swap(heap_[at], heap_[child]);
-      at = child;
+    winner_ = winners[1];
+  }
+
+  void replay() {
+    size_t node = (leaves_ + winner_.buffer) / 2;
+    Player player = playerOf(winner_.buffer);
+    for (; node > 0; node /= 2) {
+      if (isBefore(losers_[node], player)) std::swap(losers_[node], player);
     }
+    winner_ = player;
   }
 
   Prefixes prefixes_;
   std::vector<SortedBuffer> sorted_;
-  std::vector<SortedBuffer*> heap_;
+  size_t leaves_ = 1;
+  std::vector<Player> losers_;
+  Player winner_;
 };
 
 rocksdb::Status writePoints(const Database& database, Entries* from, rocksdb::SstFileWriter* writer,

@@ -13,7 +13,7 @@ import { errnoOf } from '../common/durable-file.ts'
 import { MillraceError } from '../common/errors.ts'
 import { failPoint } from '../common/fail-points.ts'
 import type { FileSystem } from '../common/file-system.ts'
-import type { SnapshotSink, SnapshotSource, StoredFile } from '../state/snapshot-store.ts'
+import type { FileChecksum, SnapshotSink, SnapshotSource, StoredFile } from '../state/snapshot-store.ts'
 import { exclusivePath, resolveStored, sharedPath, type SnapshotFileOwner } from './checkpoint-layout.ts'
 
 /** Where a running job's checkpoints go; sent to the slots. */
@@ -45,11 +45,11 @@ export function openSnapshotSink(options: SnapshotSinkOptions): SnapshotSink {
   return {
     writeExclusive: (name, chunks) => store(exclusivePath(options, name), false, chunks),
     writeShared: (name, chunks) => store(sharedPath(options, name), true, chunks),
-    async linkShared(localPath, uniqueId) {
+    async linkShared(localPath, uniqueId, checksum) {
       const path = sharedPath(options, uniqueId)
       try {
         const target = resolveStored(directory, path)
-        return { path, shared: true, ...(await linkOrCopy(fileSystem, localPath, target)) }
+        return { path, shared: true, ...(await linkOrCopy(fileSystem, localPath, target, checksum)) }
       } catch (error) {
         throw writeFailed(path, error)
       }
@@ -89,11 +89,7 @@ export function openSnapshotSource(directory: string, fileSystem: FileSystem): S
 }
 
 /** Reads a whole file in pieces; MR_CHECKPOINT_CORRUPT where it is missing or differs from `expected`. */
-export async function verifyFile(
-  fileSystem: FileSystem,
-  path: string,
-  expected: Pick<StoredFile, 'bytes' | 'crc32'>,
-): Promise<void> {
+export async function verifyFile(fileSystem: FileSystem, path: string, expected: FileChecksum): Promise<void> {
   compare(path, expected, await readOrCorrupt(path, () => checksumOf(fileSystem, path)))
 }
 
@@ -102,7 +98,8 @@ export async function linkOrCopy(
   fileSystem: FileSystem,
   from: string,
   to: string,
-): Promise<{ bytes: number; crc32: number }> {
+  checksum?: (path: string) => Promise<FileChecksum>,
+): Promise<FileChecksum> {
   try {
     await fileSystem.link(from, to)
   } catch (error) {
@@ -116,14 +113,10 @@ export async function linkOrCopy(
   } finally {
     await handle.close()
   }
-  return await checksumOf(fileSystem, to)
+  return (await checksum?.(to).catch(() => undefined)) ?? (await checksumOf(fileSystem, to))
 }
 
-async function writeSynced(
-  fileSystem: FileSystem,
-  path: string,
-  chunks: Chunks,
-): Promise<{ bytes: number; crc32: number }> {
+async function writeSynced(fileSystem: FileSystem, path: string, chunks: Chunks): Promise<FileChecksum> {
   let bytes = 0
   let checksum = 0
   const handle = await fileSystem.open(path, 'exclusive')
@@ -152,7 +145,7 @@ async function writeSynced(
   return { bytes, crc32: checksum }
 }
 
-async function checksumOf(fileSystem: FileSystem, path: string): Promise<{ bytes: number; crc32: number }> {
+async function checksumOf(fileSystem: FileSystem, path: string): Promise<FileChecksum> {
   let bytes = 0
   let checksum = 0
   for await (const chunk of chunksOf(fileSystem, path)) {
@@ -195,7 +188,7 @@ function missing(file: string, cause: unknown): unknown {
   return new MillraceError('MR_CHECKPOINT_CORRUPT', `${file} is missing`, { cause, context: { file } })
 }
 
-function compare(file: string, expected: Pick<StoredFile, 'bytes' | 'crc32'>, found: typeof expected): void {
+function compare(file: string, expected: FileChecksum, found: typeof expected): void {
   if (found.bytes !== expected.bytes) {
     throw new MillraceError(
       'MR_CHECKPOINT_CORRUPT',

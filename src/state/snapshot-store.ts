@@ -18,8 +18,15 @@ export interface SnapshotSink {
   writeExclusive(name: string, chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<StoredFile>
   /** Writes an immutable file that later checkpoints may refer to. `name` is made unique by the store. */
   writeShared(name: string, chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<StoredFile>
-  /** Hard-links (or copies) an immutable local file as shared; `uniqueId` names its content for ever. */
-  linkShared(localPath: string, uniqueId: string): Promise<StoredFile>
+  /**
+   * Hard-links (or copies) an immutable local file as shared; `uniqueId` names its content for ever. `checksum`: see
+   * `localPath`.
+   */
+  linkShared(
+    localPath: string,
+    uniqueId: string,
+    checksum?: (path: string) => Promise<FileChecksum>,
+  ): Promise<StoredFile>
   /** Refers again to a shared file of an earlier completed checkpoint. */
   reuse(file: StoredFile): StoredFile
 }
@@ -32,6 +39,6 @@ export interface SnapshotSource {
    * has been before (`isVerified`). Undefined where it is better read whole.
    */
   pieces?(file: StoredFile, isVerified?: boolean): AsyncIterable<Uint8Array> | undefined
-  /** Absolute path of the verified file, for hard links; `checksum` is a fast way to verify it, if there is one. */
+  /** Absolute path of the verified file, for hard links; `checksum` is a faster way to read it through, off this thread, if there is one. */
   localPath(file: StoredFile, checksum?: (path: string) => Promise<FileChecksum>): Promise<string>
 }

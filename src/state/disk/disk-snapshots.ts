@@ -94,7 +94,8 @@ export class DiskSnapshots {
     const path = join(directory, table.name)
     if (table.uniqueId === undefined) return await sink.writeExclusive(table.name, createReadStream(path))
     const confirmed = this.#confirmed.get(table.uniqueId)
-    return confirmed === undefined ? await sink.linkShared(path, table.uniqueId) : sink.reuse(confirmed)
+    if (confirmed !== undefined) return sink.reuse(confirmed)
+    return await sink.linkShared(path, table.uniqueId, this.#backend.store.checksum)
   }
 
   #handle(files: StoredFile[], tables: readonly StoreTable[], states: readonly StoredState[]): KeyedStateHandle {

@@ -45,29 +45,6 @@ export function writeEntryKey(keyGroup: number, prefix: Uint8Array, key: unknown
   keyCodecs[keyClass]!.encode(key, out)
 }
 
-/** Bytes of the keys whose user's key is an int32. */
-export function int32EntryKeyBytes(prefix: Uint8Array): number {
-  return keyGroupBytes + prefix.length + 5
-}
-
-/** The same as `writeEntryKey`, in place: at `at` of the view. Answers where it ends. */
-export function placeInt32EntryKey(
-  keyGroup: number,
-  prefix: Uint8Array,
-  key: number,
-  bytes: Uint8Array,
-  view: DataView,
-  at: number,
-): number {
-  bytes[at] = keyGroup >>> 8
-  bytes[at + 1] = keyGroup
-  const classAt = at + keyGroupBytes + prefix.length
-  for (let i = 0; i < prefix.length; i++) bytes[at + keyGroupBytes + i] = prefix[i]!
-  bytes[classAt] = KeyClass.Int32
-  view.setInt32(classAt + 1, key, true)
-  return classAt + 5
-}
-
 /** All but key class and key. */
 export function writeEntryStart(keyGroup: number, prefix: Uint8Array, out: ByteWriter): void {
   out.u8(keyGroup >>> 8)

@@ -91,18 +91,17 @@ export abstract class FrontIndex {
     const index = this.index
     const mask = this.mask
     const hashes = touched.length < count ? (touched = new Int32Array(count * 2)) : touched
-    let seen = 0
     let asked = 0
     let missed = 0
     // Each loop is short and without surprises, so that the processor has many of its loads under way.
     for (let i = 0; i < count; i++) {
       const key = keys[i]
       if (typeof key !== 'number') continue
-      const hash = slotOf(key)
-      seen ^= index[hash & mask]!
-      hashes[asked++] = hash
-      missing[asked - 1] = key
+      hashes[asked] = slotOf(key)
+      missing[asked++] = key
     }
+    let seen = 0
+    for (let i = 0; i < asked; i++) seen ^= index[hashes[i]! & mask]!
     let found = 0
     for (let i = 0; i < asked; i++) {
       const word = this.wordOf(hashes[i]!)

@@ -9,10 +9,11 @@
 import { ByteWriter } from '../../data/bytes.ts'
 import type { KeyGroupRange } from '../../data/key-groups.ts'
 import type { DiskTable } from './disk-table.ts'
-import { int32EntryKeyBytes, placeInt32EntryKey, rangeOfNamespace, writeEntryStart } from './entry-key-layout.ts'
+import { rangeOfNamespace, writeEntryStart } from './entry-key-layout.ts'
 import { freeMemory } from './free-memory.ts'
 import type { FrontTable } from './front-table.ts'
 import { PackedEntriesWriter } from './packed-entries-layout.ts'
+import { PlainEntryWriter } from './plain-entry-writer.ts'
 
 const entriesPerStep = 4096
 /** Of those that are written in place: as long. Words of bits that are skipped count as well. */
@@ -29,6 +30,8 @@ export class FrozenPart {
   readonly hasBeneath: boolean
   /** A bit for each entry that is to be encoded. */
   readonly pending: Int32Array
+  /** Where values are numbers that do not expire. */
+  readonly plain: PlainEntryWriter | undefined
   /** Words of it below this one are empty. */
   wordsDone = 0
 
@@ -39,6 +42,9 @@ export class FrozenPart {
     this.hasBeneath = table.isOnDisk
     this.pending = pending
     this.generation = generation
+    const { cell } = table
+    const isPlain = cell.layout.isNumber && cell.prune() === undefined
+    this.plain = isPlain ? new PlainEntryWriter(table.prefix, cell.codec.fixedBytes) : undefined
     this.front.readers.push(this)
   }
 
@@ -137,7 +143,7 @@ export class Generation {
     for (const prefix of this.#droppedPrefixes) this.#encodeDrop(prefix)
     for (const part of this.parts) {
       while (!part.isDone) {
-        if (this.#isPlain(part)) this.#encodePlain(part, plainEntriesPerStep)
+        if (part.plain !== undefined) this.#encodePlain(part, part.plain, plainEntriesPerStep)
         else this.#encodeAny(part, entriesPerStep)
         yield
       }
@@ -153,17 +159,9 @@ export class Generation {
     }
   }
 
-  /** Numbers that do not expire: written in place. */
-  #isPlain({ table, front }: FrozenPart): boolean {
-    return front.layout.isNumber && table.cell.prune() === undefined
-  }
-
-  #encodePlain(part: FrozenPart, entries: number): void {
-    const { table, front, pending } = part
+  #encodePlain(part: FrozenPart, plain: PlainEntryWriter, entries: number): void {
+    const { front, pending } = part
     const { f64, keyGroups, stride } = front
-    const { prefix } = table
-    const keyBytes = int32EntryKeyBytes(prefix)
-    const valueBytes = table.cell.codec.fixedBytes
     for (let left = entries; left > 0 && !part.isDone; left--) {
       const word = part.wordsDone
       const bits = pending[word]!
@@ -175,23 +173,11 @@ export class Generation {
       const entry = word * 32 + 31 - Math.clz32(bit)
       pending[word] = bits ^ bit
       if (!front.hasInt32Key(entry) || !front.isLive(entry)) {
-        this.encodeEntry(part, entry)
+        this.#encodeWhole(part, entry)
         continue
       }
       this.#makeRoom()
-      const writer = this.#writer
-      const at = writer.place(keyBytes, valueBytes)
-      const valueAt = placeInt32EntryKey(
-        keyGroups[entry]!,
-        prefix,
-        f64[entry * stride]!,
-        writer.buffer,
-        writer.view,
-        at,
-      )
-      const value = f64[entry * stride + 1]!
-      if (valueBytes === 8) writer.view.setFloat64(valueAt, value, true)
-      else writer.view.setInt32(valueAt, value, true)
+      plain.write(keyGroups[entry]!, f64[entry * stride]!, f64[entry * stride + 1]!, this.#writer)
     }
   }
 
@@ -202,6 +188,14 @@ export class Generation {
   }
 
   encodeEntry(part: FrozenPart, entry: number): void {
+    const { front, plain } = part
+    if (plain === undefined || !front.hasInt32Key(entry) || !front.isLive(entry)) return this.#encodeWhole(part, entry)
+    this.#makeRoom()
+    const at = entry * front.stride
+    plain.write(front.keyGroups[entry]!, front.f64[at]!, front.f64[at + 1]!, this.#writer)
+  }
+
+  #encodeWhole(part: FrozenPart, entry: number): void {
     const { table, front } = part
     const isLive = front.isLive(entry) && !this.#isExpired(part, entry)
     if (!isLive && !part.hasBeneath) return

@@ -19,9 +19,9 @@ import type { StoreReads } from './store-reads.ts'
 
 const entriesPerStep = 8192
 const pauseMs = 5
-/** What sorting and writing take: places and hashes of all entries, and the key prefixes of one buffer. */
+/** What sorting and writing take: places and hashes of all entries, and the key prefixes of one buffer twice. */
 const bytesPerEntry = 14
-const bytesPerSortedEntry = 16
+const bytesPerSortedEntry = 32
 /** Of what is encoded, to begin with: entries of tables take about as much, and half of it to be sorted. */
 const encodedShare = 1.5
 const sortedEntriesMax = 150_000

@@ -25,6 +25,10 @@ function pack(entries: readonly (readonly [string, string | undefined])[]): Uint
   return writer.written()
 }
 
+function byKey(a: string, b: string): number {
+  return Buffer.compare(bytes(a.split('=')[0]!), bytes(b.split('=')[0]!))
+}
+
 function multiGet(database: DatabaseHandle, keys: readonly string[]): (string | undefined)[] {
   const offsets = new Uint32Array(keys.length + 1)
   keys.forEach((key, i) => (offsets[i + 1] = offsets[i]! + bytes(key).length))
@@ -146,6 +150,27 @@ describe.skipIf(reason !== undefined)('rocksdb binding', () => {
     expect(written).toBe(3)
     expect(multiGet(database, ['a', 'b', 'c'])).toEqual(['1', undefined, '2'])
     expect(readdirSync(join(directory, 'a')).filter((name) => name.startsWith('spill'))).toEqual([])
+  })
+
+  it('sorts keys that differ late, are prefixes of others, or occur in many buffers (seed 11)', async () => {
+    const random = prng(11)
+    for (const bufferCount of [1, 2, 5, 9]) {
+      const database = await open(`late-${bufferCount}`)
+      const model = new Map<string, string | undefined>()
+      const buffers = Array.from({ length: bufferCount }, (_, buffer) =>
+        pack(
+          Array.from({ length: 400 }, (_, i) => {
+            const key = `g${random.nextBelow(3)}${'common-'.repeat(random.nextBelow(3))}${random.nextBelow(200)}`
+            const value = random.nextBelow(5) === 0 ? undefined : `${buffer}.${i}`
+            model.set(key, value)
+            return [key, value] as const
+          }),
+        ),
+      )
+      expect(await rocksdbBinding().ingest(database, ...buffers)).toBe(model.size)
+      const live = [...model].filter(([, value]) => value !== undefined).map(([key, value]) => `${key}=${value}`)
+      expect(scan(database, 'g', 'h', 1 << 16)).toEqual(live.toSorted(byKey))
+    }
   })
 
   it('ingests nothing where there is nothing', async () => {
