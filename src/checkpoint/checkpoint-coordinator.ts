@@ -13,7 +13,8 @@
  * 3. Shared files that a subsumed checkpoint leaves unreferenced are removed only when every subtask has confirmed the
  *    subsuming one and every checkpoint triggered before that is over, and none of those completed with them.
  * 4. Failures in a row beyond the tolerable number fail the job; savepoints do not count.
- * 5. While a region of the job is down nothing is triggered. What was under way is given up, and does not count as a
+ * 5. A savepoint with drain that fails fails the job once sources have been told to end: they would not read on.
+ * 6. While a region of the job is down nothing is triggered. What was under way is given up, and does not count as a
  *    failure; what had every acknowledgement by then is completed.
  */
 import type { Clock } from '../common/clock.ts'
@@ -21,14 +22,7 @@ import { asMillraceError, fromPlain, MillraceError } from '../common/errors.ts'
 import { failPoint } from '../common/fail-points.ts'
 import type { CheckpointBarrier } from '../exchange/stream-event.ts'
 import { CheckpointHistory, type CheckpointRecord } from './checkpoint-history.ts'
-import {
-  type CheckpointKind,
-  type CheckpointMetadata,
-  filesOf,
-  isTerminal,
-  newBytesOf,
-  type SubtaskSnapshot,
-} from './checkpoint-metadata.ts'
+import { type CheckpointKind, filesOf, isTerminal, newBytesOf, type SubtaskSnapshot } from './checkpoint-metadata.ts'
 import {
   assembleMetadata,
   type CheckpointPlan,
@@ -38,22 +32,9 @@ import {
   subtasksOf,
 } from './checkpoint-plan.ts'
 import type { CheckpointSettings } from './checkpoint-settings.ts'
-import type { CompletedCheckpoint } from './savepoint.ts'
+import type { CheckpointStorage } from './checkpoint-storage.ts'
 import { SharedFileGraves } from './shared-file-graves.ts'
 import type { CheckpointCommand, CheckpointReport, SubtaskAddress } from './messages.ts'
-
-/** What the coordinator needs of the store. */
-export interface CheckpointStorage {
-  readonly jobId: string
-  nextCheckpointId(): number
-  begin(checkpointId: number): Promise<void>
-  complete(metadata: CheckpointMetadata): Promise<CompletedCheckpoint>
-  writeSavepoint(metadata: CheckpointMetadata, target?: string): Promise<string>
-  /** Answers shared files that nobody retained refers to any more. */
-  retain(): Promise<readonly string[]>
-  removeShared(paths: readonly string[]): Promise<void>
-  abort(checkpointId: number): Promise<void>
-}
 
 export interface CheckpointCoordinatorOptions {
   readonly settings: CheckpointSettings
@@ -66,7 +47,7 @@ export interface CheckpointCoordinatorOptions {
   send(to: SubtaskAddress, command: CheckpointCommand): void
   /** `nextTickMs` may have changed. */
   changed?(): void
-  /** The execution must fail: more checkpoints failed than are tolerated. */
+  /** The execution must fail: more checkpoints failed than are tolerated, or one after which sources do not read on. */
   fail(error: MillraceError): void
   /**
    * The job is over and everything is committed: after the final checkpoint (`final`), or a savepoint that stops it.
@@ -108,6 +89,8 @@ export class CheckpointCoordinator {
   /** By subtask: the newest checkpoint whose commits it has confirmed. */
   readonly #confirmed = new Map<string, number>()
   readonly #graves = new SharedFileGraves()
+  /** The newest checkpoints that came to nothing: what subtasks still write for them is removed. */
+  #discarded: readonly number[] = []
   #storeTail: Promise<void> = Promise.resolve()
   #nextPeriodicMs = Number.POSITIVE_INFINITY
   #earliestPeriodicMs = 0
@@ -230,7 +213,7 @@ export class CheckpointCoordinator {
         return this.#acknowledge(report)
       case 'declineCheckpoint': {
         const pending = this.#pending.get(report.checkpointId)
-        if (pending?.stage !== 'collecting') return
+        if (pending?.stage !== 'collecting') return this.#removeLate(report.checkpointId)
         const cause = fromPlain(report.reason)
         return this.#abort(pending, `${this.#nameOf(report)} declined: ${cause.message}`, cause)
       }
@@ -261,16 +244,15 @@ export class CheckpointCoordinator {
       this.#isClosed = true
       const over = new MillraceError('MR_CHECKPOINT_FAILED', 'the job ended before the checkpoint was complete')
       for (const request of this.#requests.splice(0)) request.reject(over)
-      if (!this.#hasEnded && this.#resolveAtEnd !== undefined) {
-        const { request, result } = this.#resolveAtEnd
-        const message = `the job failed before it had committed what the savepoint ${result.path} holds`
-        request.reject(new MillraceError('MR_CHECKPOINT_FAILED', message))
-      }
       for (const pending of this.#pending.values()) {
         if (pending.stage !== 'finalizing') void this.#discard(pending, over)
       }
     }
     await this.#storeTail
+    if (this.#hasEnded || this.#resolveAtEnd === undefined) return
+    const { request, result } = this.#resolveAtEnd
+    const message = `the job failed before it had committed what the savepoint ${result.path} holds`
+    request.reject(new MillraceError('MR_CHECKPOINT_FAILED', message))
   }
 
   // --- triggering ---
@@ -351,7 +333,7 @@ export class CheckpointCoordinator {
 
   #acknowledge(report: CheckpointReport & { readonly type: 'acknowledgeCheckpoint' }): void {
     const pending = this.#pending.get(report.checkpointId)
-    if (pending?.stage !== 'collecting') return
+    if (pending?.stage !== 'collecting') return this.#removeLate(report.checkpointId)
     const key = subtaskKeyOf(report)
     if (pending.snapshots.has(key)) return
     pending.snapshots.set(key, report.snapshot)
@@ -361,6 +343,12 @@ export class CheckpointCoordinator {
     void this.#withStore(() => this.#finalize(pending)).catch((error: unknown) =>
       this.#abort(pending, errorText(error), error),
     )
+  }
+
+  /** A subtask was still writing when the checkpoint was given up. */
+  #removeLate(checkpointId: number): void {
+    if (!this.#discarded.includes(checkpointId)) return
+    void this.#withStore(() => this.#options.store.abort(checkpointId)).catch(() => undefined)
   }
 
   async #finalize(pending: Pending): Promise<void> {
@@ -411,11 +399,13 @@ export class CheckpointCoordinator {
     if (pending.stage === 'over') return
     const { checkpointId, kind } = pending.barrier
     const error = new MillraceError('MR_CHECKPOINT_FAILED', `${kind} ${checkpointId}: ${reason}`, { cause })
+    const haveSourcesEnded = kind === 'stop-drain' && pending.stage !== 'starting'
     void this.#discard(pending, error)
     if (this.#isClosed) return
     this.#broadcast({ type: 'checkpointAborted', checkpointId })
     const { settings, fail } = this.#options
-    if (pending.request === undefined && ++this.#failuresInRow > settings.tolerableFailures) {
+    const isBeyondTolerance = pending.request === undefined && ++this.#failuresInRow > settings.tolerableFailures
+    if (isBeyondTolerance || haveSourcesEnded) {
       this.#hasFailed = true
       fail(error)
     } else this.tick()
@@ -424,6 +414,7 @@ export class CheckpointCoordinator {
   #discard(pending: Pending, error: MillraceError): Promise<void> {
     pending.record.failure = error.message
     const { request, barrier } = pending
+    this.#discarded = [...this.#discarded.slice(1 - discardedMax), barrier.checkpointId]
     this.#over(pending, 'failed', undefined)
     request?.reject(error)
     return this.#withStore(() => this.#options.store.abort(barrier.checkpointId)).catch(() => undefined)
@@ -496,4 +487,5 @@ export class CheckpointCoordinator {
   }
 }
 
+const discardedMax = 64
 const errorText = (error: unknown): string => asMillraceError(error, 'MR_CHECKPOINT_FAILED').message

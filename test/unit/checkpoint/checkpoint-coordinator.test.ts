@@ -25,7 +25,7 @@ function operator(operatorId: string): { operatorId: string; name: string; uid: 
   return { operatorId, name: operatorId, uid: undefined }
 }
 
-/** A store that remembers what was asked of it; `gate` holds a call back. */
+/** A store that remembers what was asked of it. */
 class FakeStore {
   readonly jobId = 'id'
   calls: string[] = []
@@ -33,6 +33,13 @@ class FakeStore {
   refuse: string | undefined
   unreferenced: string[] = []
   #nextId = 1
+  #gate: { readonly call: string; readonly open: Promise<void> } | undefined
+  /** Calls that begin so wait until the answer is called. */
+  holdBack(call: string): () => void {
+    let go = (): void => {}
+    this.#gate = { call, open: new Promise((resolve) => (go = resolve)) }
+    return go
+  }
   nextCheckpointId(): number {
     return this.#nextId++
   }
@@ -59,6 +66,7 @@ class FakeStore {
   }
   async #call(call: string): Promise<void> {
     this.calls.push(call)
+    if (this.#gate !== undefined && call.startsWith(this.#gate.call)) await this.#gate.open
     if (this.refuse !== undefined && call.startsWith(this.refuse))
       throw new MillraceError('MR_CHECKPOINT_FAILED', 'full')
   }
@@ -309,4 +317,51 @@ test('ignores what arrives after the end, and answers requests that are left', a
   await rejected
   await acknowledgeAll(1)
   expect(take()).toEqual([])
+})
+
+test('a savepoint with drain that fails fails the job: its sources have ended for nothing', async () => {
+  const { coordinator, world, store, settle, acknowledgeAll, endAll, take } = setUp({ tolerableFailures: 5 })
+  const refused = expect(coordinator.triggerSavepoint('stop-drain')).rejects.toMatchObject({ message: /full/ })
+  await settle()
+  endAll()
+  store.refuse = 'savepoint'
+  take()
+  await acknowledgeAll(1, { ended: true })
+  await refused
+  expect(world.failure).toMatchObject({ code: 'MR_CHECKPOINT_FAILED' })
+  await settle()
+  expect(take().filter((one) => one.startsWith('trigger'))).toEqual([])
+})
+
+test('a savepoint with drain that fails before any source has heard of it does no harm', async () => {
+  const { coordinator, world, store, advance, take } = setUp()
+  store.refuse = 'begin 1'
+  await expect(coordinator.triggerSavepoint('stop-drain')).rejects.toMatchObject({ code: 'MR_CHECKPOINT_FAILED' })
+  expect(world.failure).toBeUndefined()
+  await advance(100)
+  expect(take()).toContain('triggerCheckpoint 2 @ 0:0')
+})
+
+test('answers a stop whose savepoint becomes complete only after the job has failed', async () => {
+  const { coordinator, settle, acknowledgeAll, store } = setUp()
+  const go = store.holdBack('savepoint')
+  const stopped = expect(coordinator.triggerSavepoint('stop-suspend')).rejects.toMatchObject({
+    message: /before it had committed/,
+  })
+  await settle()
+  await acknowledgeAll(1)
+  const closed = coordinator.close()
+  go()
+  await closed
+  await stopped
+})
+
+test('removes what a subtask writes for a checkpoint that was given up before', async () => {
+  const { advance, acknowledge, store, settle } = setUp({ tolerableFailures: 1 })
+  await advance(100)
+  await advance(1_000)
+  expect(store.calls.filter((call) => call === 'abort 1')).toHaveLength(1)
+  acknowledge(1, all[0]!)
+  await settle()
+  expect(store.calls.filter((call) => call === 'abort 1')).toHaveLength(2)
 })
