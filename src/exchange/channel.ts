@@ -49,7 +49,10 @@ export const Polled = { Nothing: 0, Batch: 1, Event: 2 } as const
 export type Polled = (typeof Polled)[keyof typeof Polled]
 
 export interface ChannelReader {
-  /** Looks for the next element, giving the previous batch back (that is the credit). */
+  /**
+   * Looks for the next element, giving the previous batch back (that is the credit). What lies behind an announced
+   * barrier comes only once `pollPriority` has told of it.
+   */
   poll(): Polled
   /** The batch after Polled.Batch. */
   readonly batch: BatchReader

@@ -208,6 +208,7 @@ export class LocalReader implements ChannelReader {
       return Polled.Batch
     }
     for (;;) {
+      if (channel.announced !== undefined && channel.position >= channel.announced.position) return Polled.Nothing
       const element = channel.elements.shift()
       if (element === undefined) return Polled.Nothing
       channel.position++

@@ -6,6 +6,8 @@
  * 2. Restored batches come first, then the ring in order.
  * 3. An in-band barrier that `pollPriority` has handed out before is skipped; an announcement of one that was polled
  *    in band is ignored.
+ * 4. What lies behind an announced barrier is not handed out before `pollPriority` has told of it: the producer may
+ *    announce and publish at any moment between the reader's looking for barriers and its polling.
  */
 import { type BlockDecoder, newBlockDecoder } from '../data/block-decoder.ts'
 import { readSavedBatch, saveBlock } from '../data/saved-batch.ts'
@@ -69,9 +71,19 @@ export class RingReader implements ChannelReader {
         if (this.#credits.lend()) this.#bell.ring()
         return Polled.Nothing
       }
+      if (this.#isBehindBarrier()) return Polled.Nothing
       const found = this.#take(word)
       if (found !== Polled.Nothing) return found
     }
+  }
+
+  /** Whether a barrier that has not been told of lies before the descriptor at hand. Loaded after it: see invariant 4. */
+  #isBehindBarrier(): boolean {
+    const { i32 } = this.#views
+    const seen = Atomics.load(i32, this.#control + RingWord.Announcements)
+    if (seen === this.#announcements) return false
+    if ((seen & 1) === 1) return true
+    return ((this.#descriptors.position - i32[this.#control + RingWord.AnnouncedPosition]!) | 0) >= 0
   }
 
   pollPriority(): CheckpointBarrier | undefined {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, expect, it } from 'vitest'
 import { readSavedBatch } from '../../src/data/saved-batch.ts'
 import { types } from '../../src/data/types.ts'
+import { Polled } from '../../src/exchange/channel.ts'
 import type { CheckpointBarrier } from '../../src/exchange/stream-event.ts'
 import { type Carried, type EndsOptions, pollAll, pollOnce, records, type TwoEnds } from '../support/two-ends.ts'
 
@@ -204,6 +205,20 @@ export function describeChannel(name: string, open: (options?: EndsOptions) => T
         }
         expect(pollAll(ends)).toEqual(records(polled ? ['after'] : ['before', 'after'], 1))
       }
+    })
+
+    it('is told of before anything from behind it is handed out', () => {
+      const ends = open()
+      ends.writer.write('before', 1)
+      ends.writer.announceBarrier(barrier(1))
+      ends.writer.write('behind', 1)
+      ends.writer.flush()
+      // As where the producer announces and writes on right after the reader has looked for barriers.
+      expect(valuesOf(pollOnce(ends.reader)!)).toEqual(['before'])
+      expect(ends.reader.poll()).toBe(Polled.Nothing)
+      expect(ends.reader.pollPriority()).toEqual(barrier(1))
+      expect(ends.reader.snapshotInFlight(barrier(1))).toEqual([])
+      expect(valuesOf(pollAll(ends))).toEqual(['behind'])
     })
 
     it('that is held back in the writer is taken out, with what was before it', () => {
