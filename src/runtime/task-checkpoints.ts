@@ -8,6 +8,8 @@
  * 3. Unaligned: the snapshot is taken when the first barrier is seen; what then still lies before the barrier, in a
  *    channel, in the batch at hand or held by a writer, is stored as channel state.
  * 4. One report per checkpoint: acknowledged once everything is stored, or declined.
+ * 5. At least once: barriers of several checkpoints may have arrived in part. They are taken in their order; one of which
+ *    a later one has arrived on every channel comes no more.
  */
 import type { ChannelSnapshot, SubtaskSnapshot } from '../checkpoint/checkpoint-metadata.ts'
 import type { CheckpointCommand, CheckpointReport } from '../checkpoint/messages.ts'
@@ -63,11 +65,18 @@ export class TaskCheckpoints implements BarrierTaker {
   readonly #parts: TaskCheckpointsParts
   readonly #triggers: CheckpointBarrier[] = []
   #current: UnderWay | undefined
+  /** At least once: what has arrived in part while the one before is awaited. In the order of their ids. */
+  #later: readonly UnderWay[] = []
   /** Barriers up to this one are over: completed here, or given up. */
   #passedId = 0
   /** Of later ones those that are aborted: between them others may still come. */
   readonly #aborted = new Set<number>()
-  readonly #storing = new Set<Promise<void>>()
+  /** By checkpoint: what is being written. One at a time, but for what is written for nothing. */
+  readonly #storing = new Map<number, Promise<void>>()
+  /** Of these, the ones that are given up. */
+  readonly #abandoned = new Set<number>()
+  /** The savepoint for which the source reads no more. */
+  #suspendingId: number | undefined
   /** The last barrier that went out in band and shall overtake if the checkpoint is not over in time. */
   #mayOvertake: CheckpointBarrier | undefined
 
@@ -88,6 +97,7 @@ export class TaskCheckpoints implements BarrierTaker {
   }
 
   takeBarrier(channel: GateChannel, barrier: CheckpointBarrier): void {
+    if (this.#isForLater(barrier)) return this.#arriveLater(channel, barrier)
     const current = this.#beginOrJoin(barrier)
     if (current === undefined) return
     this.#arrive(current, channel)
@@ -108,6 +118,7 @@ export class TaskCheckpoints implements BarrierTaker {
 
   step(): Progress {
     if (this.#current === undefined && this.#triggers.length > 0) this.#startAtSource()
+    if (this.#current === undefined && this.#later.length > 0) this.#takeLater()
     this.#takeAnnounced()
     if (this.#mayOvertake !== undefined) this.#overtakeInTime(this.#mayOvertake)
     const current = this.#current
@@ -129,7 +140,10 @@ export class TaskCheckpoints implements BarrierTaker {
       return
     }
     this.#triggers.shift()
-    if (barrier.kind === 'stop-suspend') task.isSuspended = true
+    if (barrier.kind === 'stop-suspend') {
+      task.isSuspended = true
+      this.#suspendingId = barrier.checkpointId
+    }
     this.#current = this.#begin(barrier)
     this.#current.stage = 'preparing'
   }
@@ -149,17 +163,49 @@ export class TaskCheckpoints implements BarrierTaker {
     }
   }
 
+  #isForLater(barrier: CheckpointBarrier): boolean {
+    const current = this.#current?.barrier
+    if (this.#isOver(barrier)) return false
+    if (current === undefined) return this.#later.length > 0
+    return current.mode === 'at-least-once' && current.checkpointId < barrier.checkpointId
+  }
+
+  #arriveLater(channel: GateChannel, barrier: CheckpointBarrier): void {
+    const { checkpointId } = barrier
+    const later = this.#later.find((one) => one.barrier.checkpointId === checkpointId) ?? this.#begin(barrier)
+    this.#later = [...this.#later.filter((one) => one !== later), later].toSorted(
+      (a, b) => a.barrier.checkpointId - b.barrier.checkpointId,
+    )
+    this.#arrive(later, channel)
+    if (barrier.mode === 'aligned') channel.isHeldBack = true
+    const all = this.#parts.task.gate!.channels.length
+    if (later.arrived.size < all) return
+    for (const one of [this.#current, ...this.#later]) {
+      const isOlder = one !== undefined && one.barrier.checkpointId < checkpointId
+      if (isOlder && one.arrived.size < all) this.#giveUp(one.barrier.checkpointId, barrier)
+    }
+  }
+
+  #takeLater(): void {
+    const next = this.#later[0]!
+    this.#later = this.#later.slice(1)
+    this.#current = next
+    this.#goOnIfAllArrived(next)
+  }
+
   /** A newer barrier ends the wait for an older one, which can no longer complete here. */
   #beginOrJoin(barrier: CheckpointBarrier): UnderWay | undefined {
     if (this.#isOver(barrier)) return undefined
     const current = this.#current
     if (current !== undefined && current.barrier.checkpointId > barrier.checkpointId) return undefined
     if (current?.barrier.checkpointId === barrier.checkpointId) return current
-    if (current !== undefined) {
-      this.#decline(current.barrier.checkpointId, new Error(`checkpoint ${barrier.checkpointId} overtook it`))
-      this.#release(current)
-    }
+    if (current !== undefined) this.#giveUp(current.barrier.checkpointId, barrier)
     return (this.#current = this.#begin(barrier))
+  }
+
+  #giveUp(checkpointId: number, overtakenBy: CheckpointBarrier): void {
+    this.#decline(checkpointId, new Error(`checkpoint ${overtakenBy.checkpointId} overtook it`))
+    this.#releaseOf(checkpointId)
   }
 
   #begin(barrier: CheckpointBarrier): UnderWay {
@@ -244,12 +290,14 @@ export class TaskCheckpoints implements BarrierTaker {
       task.chain.resume()
       return Progress.Blocked
     }
-    if (this.#storing.size > 0) {
-      this.#decline(barrier.checkpointId, new Error('the snapshot before it is still being written'))
+    if (this.#abandoned.size > 0) {
+      this.#decline(barrier.checkpointId, new Error('the snapshot before it, given up, is still being written'))
       this.#passBarrierOn(current)
       this.#release(current)
       return Progress.Working
     }
+    // With several checkpoints at a time: this one's turn comes, or its time-out.
+    if (this.#storing.size > 0) return Progress.Blocked
     const startedMs = clock.monotonicMs()
     this.#passBarrierOn(current)
     if (current.isUnaligned) this.#recordBatchAtHand(current)
@@ -314,23 +362,26 @@ export class TaskCheckpoints implements BarrierTaker {
 
   /** Everything is frozen: what is left is writing, off the task's steps. */
   #store(current: UnderWay): void {
-    const { holds } = this.#parts
     current.stage = 'stored'
     this.#pass(current.barrier)
     this.#current = undefined
-    const hold = holds.hold()
-    const startedMs = this.#parts.clock.monotonicMs()
-    const storing = this.#write(current, startedMs)
-      .catch((error: unknown) => this.#decline(current.barrier.checkpointId, error))
+    this.#track(current.barrier, this.#write(current, this.#parts.clock.monotonicMs()))
+  }
+
+  #track({ checkpointId }: CheckpointBarrier, writing: Promise<void>): void {
+    const hold = this.#parts.holds.hold()
+    const storing = writing
+      .catch((error: unknown) => this.#decline(checkpointId, error))
       .finally(() => {
-        this.#storing.delete(storing)
+        this.#storing.delete(checkpointId)
+        this.#abandoned.delete(checkpointId)
         hold.release()
       })
-    this.#storing.add(storing)
+    this.#storing.set(checkpointId, storing)
   }
 
   async settled(): Promise<void> {
-    await Promise.all(this.#storing)
+    await Promise.all(this.#storing.values())
   }
 
   async #write(current: UnderWay, startedMs: number): Promise<void> {
@@ -392,9 +443,9 @@ export class TaskCheckpoints implements BarrierTaker {
     const { homes, task } = this.#parts
     if (this.#mayOvertake?.checkpointId === checkpointId) this.#mayOvertake = undefined
     if (checkpointId > this.#passedId) this.#aborted.add(checkpointId)
-    const current = this.#current
-    if (current?.barrier.checkpointId === checkpointId) this.#release(current)
-    if (task.isSuspended && this.#current === undefined) task.isSuspended = false
+    this.#releaseOf(checkpointId)
+    if (this.#storing.has(checkpointId)) this.#abandoned.add(checkpointId)
+    if (this.#suspendingId === checkpointId) task.isSuspended = false
     for (const home of homes) home.checkpointAborted(checkpointId)
   }
 
@@ -402,10 +453,26 @@ export class TaskCheckpoints implements BarrierTaker {
     if (this.#mayOvertake !== undefined && this.#mayOvertake.checkpointId <= checkpointId) this.#mayOvertake = undefined
   }
 
+  #releaseOf(checkpointId: number): void {
+    const current = this.#current
+    if (current?.barrier.checkpointId === checkpointId) return this.#release(current)
+    const later = this.#later.find(({ barrier }) => barrier.checkpointId === checkpointId)
+    if (later === undefined) return
+    for (const channel of later.arrived) channel.isHeldBack = false
+    this.#later = this.#later.filter((one) => one !== later)
+  }
+
   #release(current: UnderWay): void {
     for (const channel of current.arrived) channel.isHeldBack = false
     this.#pass(current.barrier)
     if (this.#current === current) this.#current = undefined
+    if (current.operators === undefined) return
+    const giveUp = (): never => {
+      throw new Error('it was given up')
+    }
+    // The coordinator removes what comes of it.
+    this.#track(current.barrier, current.operators.then(giveUp))
+    this.#abandoned.add(current.barrier.checkpointId)
   }
 
   #isOver({ checkpointId }: CheckpointBarrier): boolean {

@@ -394,8 +394,7 @@ function seededConfiguration(own: Configuration, shortTimeoutMs: number, random:
     [configOptions.checkpointInterval.key]: `${pick(10, 30, 100, 300, 1_000)} ms`,
     [configOptions.checkpointMinPause.key]: `${pick(0, 0, 50)} ms`,
     [configOptions.checkpointTimeout.key]: timeout,
-    [configOptions.checkpointTolerableFailures.key]:
-      timeout === '10 min' && concurrent === 1 ? pick('0', '1000000') : '1000000',
+    [configOptions.checkpointTolerableFailures.key]: timeout === '10 min' ? pick('0', '1000000') : '1000000',
     [configOptions.checkpointMaxConcurrent.key]: String(concurrent),
     [configOptions.checkpointsRetained.key]: String(pick(1, 1, 2)),
     [configOptions.unaligned.key]: String(isUnaligned),

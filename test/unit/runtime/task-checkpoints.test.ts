@@ -59,3 +59,63 @@ describe('a barrier that finds a watermark held up before an operator with recor
     expect(reports).toMatchObject([{ type: 'acknowledgeCheckpoint', checkpointId: 1 }])
   })
 })
+
+describe('a barrier that comes while the snapshot before it is being written', () => {
+  const begin = () => {
+    const reports: CheckpointReport[] = []
+    const written = new Map<number, () => void>()
+    const home = {
+      operatorId: 'slow',
+      prepareBarrier: () => Progress.Done,
+      snapshot: (id: number) => new Promise<undefined>((resolve) => written.set(id, () => resolve(undefined))),
+      checkpointAborted() {},
+    }
+    const chain = { resume: () => Progress.Done, emptyStages() {} }
+    const task = { chain, outputs: [], gate: undefined, vertex: { index: 0, id: 'v' }, subtask: 0, batchAtHand() {} }
+    const parts = { task, homes: [home], clock: new FakeClock(), holds: new AsyncHolds(), openSink: () => undefined }
+    const report = (each: CheckpointReport): void => void reports.push(each)
+    const checkpoints = new TaskCheckpoints({ ...parts, report } as unknown as TaskCheckpointsParts)
+    const trigger = (checkpointId: number): void =>
+      checkpoints.take({
+        type: 'triggerCheckpoint',
+        barrier: {
+          checkpointId,
+          timestampMs: 0,
+          kind: 'checkpoint',
+          mode: 'aligned',
+          alignTimeoutMs: Number.POSITIVE_INFINITY,
+        },
+      })
+    return { checkpoints, written, reports, trigger }
+  }
+
+  it('waits for it: several checkpoints may be under way', async () => {
+    const { checkpoints, written, reports, trigger } = begin()
+    trigger(1)
+    trigger(2)
+    checkpoints.step()
+    expect(checkpoints.step()).toBe(Progress.Blocked)
+    expect(reports).toEqual([])
+    written.get(1)!()
+    await checkpoints.settled()
+    checkpoints.step()
+    written.get(2)!()
+    await checkpoints.settled()
+    expect(reports).toMatchObject([1, 2].map((checkpointId) => ({ type: 'acknowledgeCheckpoint', checkpointId })))
+  })
+
+  it('does not wait for one that is given up', async () => {
+    const { checkpoints, written, reports, trigger } = begin()
+    trigger(1)
+    checkpoints.step()
+    checkpoints.take({ type: 'checkpointAborted', checkpointId: 1 })
+    trigger(2)
+    expect(checkpoints.step()).toBe(Progress.Working)
+    expect(reports).toMatchObject([{ type: 'declineCheckpoint', checkpointId: 2 }])
+    written.get(1)!()
+    await checkpoints.settled()
+    trigger(3)
+    checkpoints.step()
+    expect(written.has(3)).toBe(true)
+  })
+})
