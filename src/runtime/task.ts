@@ -270,7 +270,10 @@ export class Task {
     if (this.inFlight !== undefined) return this.#replay(this.inFlight)
     // Barriers go first: an unaligned one must pass a full output.
     const passed = this.barriers === undefined ? Progress.Done : this.barriers.step()
+    // A barrier that met a full output has room where that drains now: nobody would wake the task for it.
+    const wasFull = passed === Progress.Blocked && this.outputs.some((output) => output.isFull())
     const isDrained = this.#drainOutputs()
+    if (wasFull && isDrained) return Progress.Working
     if (passed === Progress.Blocked || !isDrained) return Progress.Blocked
     const progress = this.#stepInPhase()
     return progress === Progress.Idle && passed === Progress.Working ? Progress.Working : progress
