@@ -37,8 +37,11 @@ export interface SinkWriter<T, Committable = unknown, WriterState = unknown> {
   endOfBatch?(): void
   /** Hands over everything buffered; called before a snapshot and at the end (`endOfInput`). Blocked: call again. */
   flush(endOfInput: boolean): Progress
-  /** What phase two must publish for everything written since the last call. Called after flush. */
-  prepareCommit?(): readonly Committable[] | Promise<readonly Committable[]>
+  /**
+   * What phase two must publish for everything written since the last call. Called after flush. For a savepoint: the job
+   * may go on from an older checkpoint before it is restored from this.
+   */
+  prepareCommit?(isSavepoint?: boolean): readonly Committable[] | Promise<readonly Committable[]>
   snapshotState?(checkpointId: number): readonly WriterState[]
   /** Called before open where the job was restored. */
   restoreState?(states: readonly WriterState[]): void

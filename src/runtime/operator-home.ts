@@ -118,7 +118,8 @@ export class OperatorHome {
     // A reader may go on with the objects that it answered, long before they are stored.
     const splits = this.source && structuredClone(this.source.reader.snapshot())
     const claimedSplits = this.source?.claimedSplits()
-    const sinkPart = operator instanceof SinkOperator ? operator.snapshotSink(checkpointId) : undefined
+    const sinkPart =
+      operator instanceof SinkOperator ? operator.snapshotSink(checkpointId, options.isSavepoint === true) : undefined
     return {
       ...(keyed !== undefined && { keyed: [await keyed] }),
       ...(operatorState !== undefined && { operatorState }),

@@ -96,9 +96,12 @@ export class SinkOperator implements Operator<unknown, never> {
   }
 
   /** Called right after the barrier passed: the writer's state and the transactions that now wait for completion. */
-  async snapshotSink(checkpointId: number): Promise<Pick<OperatorSnapshot, 'writerStates' | 'committables'>> {
+  async snapshotSink(
+    checkpointId: number,
+    isSavepoint: boolean,
+  ): Promise<Pick<OperatorSnapshot, 'writerStates' | 'committables'>> {
     try {
-      const prepared = this.writer.prepareCommit?.() ?? []
+      const prepared = this.writer.prepareCommit?.(isSavepoint) ?? []
       const writerStates = structuredClone(this.writer.snapshotState?.(checkpointId))
       this.#committer?.add(checkpointId, await prepared)
       return {

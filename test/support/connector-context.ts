@@ -1,9 +1,11 @@
 /** An OperatorContext for sources and sinks alone: fixed clock, mails kept in a queue, nothing keyed. */
 import { prng } from '../../src/common/prng.ts'
 import { minWatermark, noTimestamp } from '../../src/common/limits.ts'
+import { HeapOperatorState } from '../../src/state/heap-operator-state.ts'
 import type { Mail, OperatorContext, TaskInfo } from '../../src/operators/operator.ts'
 
 export interface ConnectorContext extends OperatorContext {
+  readonly operatorState: HeapOperatorState
   nowMs: number
   /** Runs the mails posted so far. */
   runMails(): number
@@ -43,7 +45,7 @@ export function connectorContext(task: Partial<TaskInfo> = {}): ConnectorContext
     accumulators: { add, min: add, max: add, average: add },
     record: { timestampMs: noTimestamp },
     keyedState: undefined,
-    operatorState: undefined as never,
+    operatorState: new HeapOperatorState(),
     configuration: { get: (key) => settings.get(key) },
     currentWatermarkMs: () => minWatermark,
     post(mail) {

@@ -51,16 +51,17 @@ async function clearOutput(
     throw new MillraceError('MR_SINK_EXISTS', message, { context: { file: directory } })
   }
   for (const file of files) {
-    const isLeaving = parsePartName(naming, file.name) !== undefined
-    if (isLeaving || overwrite) await fileSystem.unlink(`${file.directory}/${file.name}`)
+    if (overwrite || isLeaving(naming, file.name)) await fileSystem.unlink(`${file.directory}/${file.name}`)
   }
 }
 
-/** After a job that has finished: everything is published, so hidden parts are leavings of crashed attempts. */
+/**
+ * After a job that has finished: everything is published, so hidden parts are leavings of crashed attempts. What a
+ * savepoint holds stays: the job may be started from it.
+ */
 export async function removeLeavings(fileSystem: FileSystem, directory: string, naming: PartNaming): Promise<void> {
   for (const file of await walkDirectory(fileSystem, directory)) {
-    const part = parsePartName(naming, file.name)
-    if (part !== undefined && part.stage !== 'published') await fileSystem.unlink(`${file.directory}/${file.name}`)
+    if (isLeaving(naming, file.name)) await fileSystem.unlink(`${file.directory}/${file.name}`)
   }
 }
 
@@ -68,4 +69,9 @@ export async function removeLeavings(fileSystem: FileSystem, directory: string, 
 export async function abandonOutput(fileSystem: FileSystem, directory: string, naming: PartNaming): Promise<void> {
   await removeLeavings(fileSystem, directory, naming)
   if ((await walkDirectory(fileSystem, directory)).length === 0) await fileSystem.remove(directory)
+}
+
+function isLeaving(naming: PartNaming, name: string): boolean {
+  const stage = parsePartName(naming, name)?.stage
+  return stage === 'inprogress' || stage === 'superseded'
 }

@@ -6,12 +6,17 @@
  *    still open by their lengths.
  * 2. On restore an open part is cut back to its length and goes on; parts begun after the checkpoint are removed where
  *    hidden, and hidden away (`superseded`) where a later checkpoint had published them.
- * 3. Counts of parts only grow, so that no name is used twice.
+ * 3. Counts of parts only grow, over all subtasks and parallelisms: each starts beyond what any of them had used. So no
+ *    name is used twice, and a part that is counted beyond a checkpoint was begun after it.
+ * 4. A savepoint holds no open part, and its pending ones bear a name (`kept`) that a restore from an older checkpoint
+ *    leaves alone: a job that goes on from there can be started from the savepoint afterwards.
  */
 import type { FileSystem } from '../../common/file-system.ts'
+import { parentOf } from '../../common/durable-file.ts'
 import { MillraceError } from '../../common/errors.ts'
 import { Progress } from '../../common/progress.ts'
 import type { OperatorContext } from '../../operators/operator.ts'
+import type { ListState } from '../../state/keyed-state-backend.ts'
 import type { SinkWriter } from '../sink.ts'
 import { type BucketAssigner, checkBucket, noBuckets } from './bucket-assigner.ts'
 import { InProgressPart, type PartListener, type PartPlace } from './in-progress-part.ts'
@@ -34,10 +39,14 @@ export interface ExactlyOnceOptions<T> {
 
 /** What a checkpoint holds of one subtask. */
 export interface PartWriterState {
+  readonly openParts: readonly { readonly bucket: string; readonly id: PartId; readonly bytes: number }[]
+}
+
+/** What every subtask knows of all of them. */
+interface PartCount {
   readonly subtask: number
   /** Count of the next part. */
   readonly nextCount: number
-  readonly openParts: readonly { readonly bucket: string; readonly id: PartId; readonly bytes: number }[]
 }
 
 /** Bytes under way to files before the writer says that it is full. */
@@ -51,6 +60,7 @@ export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWrit
   #restored: readonly PartWriterState[] = []
   #last: InProgressPart | undefined
   #nextCount = 0
+  #counts: ListState<PartCount> | undefined
   /** Parts closed since the last checkpoint, and the work of closing them. */
   #sealed: PendingPart[] = []
   #sealing: Promise<void>[] = []
@@ -112,14 +122,15 @@ export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWrit
     return Progress.Done
   }
 
-  prepareCommit(): Promise<readonly PendingPart[]> {
+  prepareCommit(isSavepoint = false): Promise<readonly PendingPart[]> {
+    if (isSavepoint) for (const part of this.#parts.values()) this.#seal(part)
     const sealed = this.#sealed
     const work = [...this.#sealing, ...[...this.#parts.values()].map((part) => part.sync())]
     const changedNames = this.#changedNames
     this.#sealed = []
     this.#sealing = []
     this.#changedNames = new Set()
-    return this.#makeDurable(sealed, work, changedNames)
+    return this.#makeDurable(sealed, work, changedNames, isSavepoint)
   }
 
   snapshotState(): readonly PartWriterState[] {
@@ -128,7 +139,7 @@ export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWrit
       id: place.id,
       bytes,
     }))
-    return [{ subtask: this.#context.task.subtaskIndex, nextCount: this.#nextCount, openParts }]
+    return [{ openParts }]
   }
 
   async close(): Promise<void> {
@@ -141,20 +152,31 @@ export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWrit
   async #makeDurable(
     sealed: readonly PendingPart[],
     work: readonly Promise<void>[],
-    changedNames: ReadonlySet<string>,
+    changedNames: Set<string>,
+    isSavepoint: boolean,
   ): Promise<readonly PendingPart[]> {
     const { fileSystem, directory } = this.#options
     try {
       await Promise.all(work)
+      if (isSavepoint) for (const part of sealed) changedNames.add(part.directory)
+      const pending = isSavepoint ? await Promise.all(sealed.map((part) => this.#keep(part))) : sealed
       for (const path of changedNames) {
         for (let name = path; name.length > directory.length; name = parentOf(name))
           await fileSystem.syncDirectory(name)
       }
       if (changedNames.size > 0) await fileSystem.syncDirectory(directory)
-      return sealed
+      return pending
     } catch (error) {
       throw this.#failure ?? sinkError(directory, error)
     }
+  }
+
+  /** Gives a pending part the name under which a savepoint finds it. */
+  async #keep(part: PendingPart): Promise<PendingPart> {
+    const { fileSystem, naming } = this.#options
+    const hiddenName = partName(naming, parsePartName(naming, part.name)!, 'kept')
+    await fileSystem.rename(`${part.directory}/${part.hiddenName}`, `${part.directory}/${hiddenName}`)
+    return { ...part, hiddenName }
   }
 
   #isDue(part: InProgressPart, nowMs: number): boolean {
@@ -168,8 +190,7 @@ export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWrit
     const bucket = this.#options.buckets(value, { timestampMs, processingTimeMs, watermarkMs })
     let part = this.#parts.get(bucket)
     if (part === undefined) {
-      const id = { subtask: this.#context.task.subtaskIndex, count: this.#nextCount++ }
-      part = this.#begin(this.#placeOf(checkBucket(bucket), id))
+      part = this.#begin(this.#placeOf(checkBucket(bucket), this.#nextId()))
     }
     this.#last = part
     return part
@@ -210,8 +231,8 @@ export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWrit
   /** Goes on with an open part of the checkpoint. A bucket that has one already gets it as a finished one. */
   async #resume({ bucket, id, bytes }: PartWriterState['openParts'][number]): Promise<void> {
     const { fileSystem } = this.#options
-    const place = this.#placeOf(bucket, id)
-    if ((await fileSystem.stat(place.hiddenPath)) === undefined) await this.#takeBack(place)
+    let place = this.#placeOf(bucket, id)
+    if ((await fileSystem.stat(place.hiddenPath)) === undefined) place = await this.#takeBack(place, bytes)
     const found = await fileSystem.stat(place.hiddenPath)
     if (found === undefined || found.bytes < bytes) {
       const message = `${place.hiddenPath} must hold ${bytes} bytes of the checkpoint, found ${found?.bytes ?? 'no file'}`
@@ -224,34 +245,59 @@ export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWrit
     this.#begin(place, bytes)
   }
 
-  /** A later checkpoint had published the part. */
-  async #takeBack(place: PartPlace): Promise<void> {
-    const { fileSystem } = this.#options
-    if ((await fileSystem.stat(place.path)) === undefined) return
-    await fileSystem.rename(place.path, place.hiddenPath)
+  /** Answers where the part goes on that a later checkpoint had published, or a later savepoint holds. */
+  async #takeBack(place: PartPlace, bytes: number): Promise<PartPlace> {
+    const { fileSystem, naming } = this.#options
     this.#changedNames.add(place.directory)
+    const kept = `${place.directory}/${partName(naming, place.id, 'kept')}`
+    if ((await fileSystem.stat(kept)) !== undefined) {
+      const copy = this.#placeOf(place.bucket, this.#nextId())
+      const content = await fileSystem.readFile(kept)
+      const handle = await fileSystem.open(copy.hiddenPath, 'exclusive')
+      await handle.write(content.subarray(0, bytes))
+      await handle.close()
+      return copy
+    }
+    if ((await fileSystem.stat(place.path)) !== undefined) await fileSystem.rename(place.path, place.hiddenPath)
+    return place
   }
 
   async #clearAfterCheckpoint(): Promise<void> {
     const { fileSystem, directory, naming } = this.#options
     const { subtaskIndex, parallelism } = this.#context.task
-    const limits = new Map<number, number>()
-    for (const { subtask, nextCount } of this.#restored) {
-      // Parts of another subtask that runs are its own business: it may be beginning new ones.
-      if (subtask === subtaskIndex || subtask >= parallelism) limits.set(subtask, nextCount)
-    }
-    this.#nextCount = limits.get(subtaskIndex) ?? 0
+    this.#counts = this.#context.operatorState.unionListState<PartCount>('part-counts')
+    const atCheckpoint = new Map(Array.from(this.#counts.get(), ({ subtask, nextCount }) => [subtask, nextCount]))
+    const isRestored = atCheckpoint.size > 0
+    const countMax = Math.max(0, ...atCheckpoint.values())
+    let nextCount = countMax
     for (const { directory: place, name } of await walkDirectory(fileSystem, directory)) {
       const part = parsePartName(naming, name)
       if (part === undefined) continue
-      const isAfter = part.count >= (limits.get(part.subtask) ?? Number.POSITIVE_INFINITY)
-      if (isAfter && part.stage === 'inprogress') await fileSystem.unlink(`${place}/${name}`)
-      else if (isAfter && part.stage === 'published') {
+      if (!isRestored && part.subtask !== subtaskIndex && part.stage !== 'kept') continue
+      const isAfter = isRestored && part.count >= (atCheckpoint.get(part.subtask) ?? countMax)
+      const isLeaving = isAfter && part.stage === 'inprogress'
+      // A leaving is in no snapshot: what is counted beyond snapshots must not depend on whether it is still there.
+      if (!isLeaving) nextCount = Math.max(nextCount, part.count + 1)
+      // Parts of another subtask that runs are its own business: it may be beginning new ones.
+      const isOurs = (part.subtask < parallelism ? part.subtask : part.subtask % parallelism) === subtaskIndex
+      if (isOurs && isLeaving) await fileSystem.unlink(`${place}/${name}`)
+      else if (isOurs && isAfter && part.stage === 'published') {
         await fileSystem.rename(`${place}/${name}`, `${place}/${partName(naming, part, 'superseded')}`)
         this.#changedNames.add(place)
       }
-      if (part.subtask === subtaskIndex) this.#nextCount = Math.max(this.#nextCount, part.count + 1)
     }
+    this.#countOn(nextCount)
+  }
+
+  #nextId(): PartId {
+    const id = { subtask: this.#context.task.subtaskIndex, count: this.#nextCount }
+    this.#countOn(id.count + 1)
+    return id
+  }
+
+  #countOn(nextCount: number): void {
+    this.#nextCount = nextCount
+    this.#counts!.update([{ subtask: this.#context.task.subtaskIndex, nextCount }])
   }
 
   #begun(bytes: number): void {
@@ -279,8 +325,4 @@ export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWrit
       throw failure
     })
   }
-}
-
-function parentOf(path: string): string {
-  return path.slice(0, path.lastIndexOf('/'))
 }

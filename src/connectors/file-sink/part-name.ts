@@ -3,6 +3,7 @@
  *
  *   .part-<subtask>-<count>.txt.inprogress   being written, or waiting for its checkpoint
  *    part-<subtask>-<count>.txt              published
+ *   .part-<subtask>-<count>.txt.kept         waiting for its checkpoint, and held by a savepoint
  *   .part-<subtask>-<count>.txt.superseded   was published after the checkpoint that the job was later restored from
  */
 export interface PartNaming {
@@ -16,7 +17,7 @@ export interface PartId {
   readonly count: number
 }
 
-export type PartStage = 'inprogress' | 'published' | 'superseded'
+export type PartStage = 'inprogress' | 'published' | 'kept' | 'superseded'
 
 export function partName({ prefix, suffix }: PartNaming, { subtask, count }: PartId, stage: PartStage): string {
   const name = `${prefix}-${subtask}-${count}${suffix}`
@@ -25,7 +26,7 @@ export function partName({ prefix, suffix }: PartNaming, { subtask, count }: Par
 
 /** What a file name says, undefined for names that are not ours. */
 export function parsePartName(naming: PartNaming, name: string): (PartId & { readonly stage: PartStage }) | undefined {
-  const hidden = /^\.(.*)\.(inprogress|superseded)$/.exec(name)
+  const hidden = /^\.(.*)\.(inprogress|kept|superseded)$/.exec(name)
   const visible = hidden?.[1] ?? name
   const { prefix, suffix } = naming
   if (!visible.startsWith(`${prefix}-`) || !visible.endsWith(suffix)) return undefined

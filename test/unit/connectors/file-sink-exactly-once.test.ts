@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { noTimestamp } from '../../../src/common/limits.ts'
 import { fileSink, type FileSinkOptions } from '../../../src/connectors/index.ts'
+import type { OperatorStateSnapshot } from '../../../src/state/operator-state.ts'
 import type { CommitRequest, SinkWriter } from '../../../src/connectors/sink.ts'
 import { type ConnectorContext, connectorContext } from '../../support/connector-context.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
@@ -24,9 +25,9 @@ async function start<T>(directory: string, options: FileSinkOptions<T> = {}, con
 }
 
 /** What a checkpoint takes of a writer; not yet committed. */
-async function checkpoint<T, C, S>(writer: SinkWriter<T, C, S>, endOfInput = false) {
+async function checkpoint<T, C, S>(writer: SinkWriter<T, C, S>, endOfInput = false, isSavepoint = false) {
   writer.flush(endOfInput)
-  const prepared = writer.prepareCommit?.()
+  const prepared = writer.prepareCommit?.(isSavepoint)
   const states = structuredClone(writer.snapshotState?.(1) ?? [])
   return { states, committables: structuredClone([...((await prepared) ?? [])]) }
 }
@@ -116,8 +117,15 @@ describe('fileSink with checkpoints', () => {
     await writer.close?.()
   })
 
-  const restore = (directory: string, states: readonly unknown[], options: FileSinkOptions<string> = {}, task = {}) => {
+  const restore = (
+    directory: string,
+    states: readonly unknown[],
+    options: FileSinkOptions<string> = {},
+    counts?: OperatorStateSnapshot,
+    task = {},
+  ) => {
     const context = checkpointed(task)
+    if (counts !== undefined) context.operatorState.restore(counts)
     const sink = fileSink<string>(directory, options)
     const writer = sink.createWriter(context)
     writer.restoreState?.(states as never)
@@ -130,12 +138,13 @@ describe('fileSink with checkpoints', () => {
     const first = await start<string>(directory, { rolling: { bytesMax: 4 } })
     write(first.writer, 'a')
     const { states } = await checkpoint(first.writer)
+    const counts = first.context.operatorState.snapshot()
     write(first.writer, 'bcdef', 'published', 'hidden')
     const later = await checkpoint(first.writer)
     await commit(first.committer, later.committables.slice(0, 2))
     await first.writer.close?.()
     expect(Object.keys(visible(directory))).toEqual(['part-0-0', 'part-0-1'])
-    const { writer, committer, sink } = restore(directory, states, options)
+    const { writer, committer, sink } = restore(directory, states, options, counts)
     await sink.prepare?.({ ...starting, isRestored: true })
     await writer.open?.()
     expect(visible(directory)).toEqual({})
@@ -171,6 +180,53 @@ describe('fileSink with checkpoints', () => {
     await writer.open?.()
     return { writer }
   }
+
+  it('hides what subtasks that the checkpoint does not know have published since', async () => {
+    const directory = join(temporaryDirectory(), 'out')
+    const first = await start<string>(directory)
+    write(first.writer, 'a')
+    const { states } = await checkpoint(first.writer)
+    const counts = first.context.operatorState.snapshot()
+    await first.writer.close?.()
+    for (const subtaskIndex of [0, 1]) {
+      const of = restore(directory, subtaskIndex === 0 ? states : [], {}, counts, { subtaskIndex, parallelism: 2 })
+      await of.writer.open?.()
+      write(of.writer, `since, by ${subtaskIndex}`)
+      await commit(of.committer, (await checkpoint(of.writer, true)).committables)
+      await of.writer.close?.()
+    }
+    expect(Object.keys(visible(directory))).toEqual(['part-0-0', 'part-1-1'])
+    const { writer, committer } = restore(directory, states, {}, counts)
+    await writer.open?.()
+    await commit(committer, (await checkpoint(writer, true)).committables)
+    expect(visible(directory)).toEqual({ 'part-0-0': 'a\n' })
+    await writer.close?.()
+  })
+
+  it('a savepoint can be restored after the job has gone on from an older checkpoint', async () => {
+    const directory = join(temporaryDirectory(), 'out')
+    const first = await start<string>(directory, { rolling: { bytesMax: 9 } })
+    write(first.writer, 'a')
+    const old = { ...(await checkpoint(first.writer)), counts: first.context.operatorState.snapshot() }
+    write(first.writer, 'b', 'sealed by its size', 'open')
+    const savepoint = await checkpoint(first.writer, false, true)
+    const counts = first.context.operatorState.snapshot()
+    expect(savepoint.states).toEqual([{ openParts: [] }])
+    await first.writer.close?.()
+    const second = restore(directory, old.states, {}, old.counts)
+    await second.writer.open?.()
+    write(second.writer, 'another b')
+    await commit(second.committer, (await checkpoint(second.writer, true)).committables)
+    await second.writer.close?.()
+    await second.sink.prepare?.({ ...starting, isRestored: true })
+    await second.sink.commitJob?.()
+    expect(visible(directory)).toEqual({ 'part-0-2': 'a\nanother b\n' })
+    const third = restore(directory, savepoint.states, {}, counts)
+    expect(await commit(third.committer, savepoint.committables)).toEqual([])
+    await third.writer.open?.()
+    await third.writer.close?.()
+    expect(visible(directory)).toEqual({ 'part-0-0': 'a\nb\nsealed by its size\n', 'part-0-1': 'open\n' })
+  })
 
   it('commits again what was committed before', async () => {
     const directory = join(temporaryDirectory(), 'out')
