@@ -24,9 +24,17 @@ export async function prepareExactlyOnce(
     }
     if (!options.isRestored) await clearOutput(fileSystem, directory, naming, options.overwrite)
     if (found === undefined) await makeDirectoryDurably(fileSystem, directory)
+    else await probe(fileSystem, `${directory}/.${naming.prefix}.probe`)
   } catch (error) {
     throw sinkError(directory, error)
   }
+}
+
+/** That a directory cannot be written is better said before the job starts than by each of its attempts. */
+async function probe(fileSystem: FileSystem, path: string): Promise<void> {
+  const handle = await fileSystem.open(path, 'truncate')
+  await handle.close()
+  await fileSystem.remove(path)
 }
 
 /** Makes a directory and those above it, so that all of them outlive a power cut. */

@@ -38,7 +38,9 @@ export class InProgressPart {
   /** Lines were added since `markActivity`. */
   #isActive = false
   #bytes: number
+  readonly #opened: Promise<FileHandle>
   #tail: Promise<FileHandle>
+  #isClosed = false
 
   /** `restoredBytes`: the file exists and goes on after so many bytes. */
   constructor(fileSystem: FileSystem, place: PartPlace, nowMs: number, listener: PartListener, restoredBytes?: number) {
@@ -49,7 +51,8 @@ export class InProgressPart {
     this.#bytes = restoredBytes ?? 0
     this.#listener = listener
     // The listener is told of failures: nobody may be waiting for the tail.
-    this.#tail = this.#run(0, openPart(fileSystem, place, restoredBytes))
+    this.#opened = openPart(fileSystem, place, restoredBytes)
+    this.#tail = this.#run(0, this.#opened)
     this.#tail.catch(() => {})
   }
 
@@ -86,19 +89,27 @@ export class InProgressPart {
     await this.#tail
   }
 
-  /** Makes everything durable and closes the file. */
+  /** Makes everything durable and closes the file, which is closed after a failure, too. */
   async seal(): Promise<void> {
     this.handOver()
-    this.#then(0, async (handle) => {
-      await handle.sync()
-      await handle.close()
-    })
+    this.#then(0, (handle) => handle.sync())
+    this.#tail = this.#run(
+      0,
+      this.#tail.finally(() => this.#close()),
+    )
     await this.#tail
   }
 
   /** Closes the file as it is; what is under way may or may not be in it. */
   async abandon(): Promise<void> {
-    await this.#tail.then((handle) => handle.close()).catch(() => {})
+    await this.#tail.catch(() => {})
+    await this.#close().catch(() => {})
+  }
+
+  async #close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    await (await this.#opened).close()
   }
 
   #then(bytes: number, act: (handle: FileHandle) => Promise<void>): void {

@@ -23,7 +23,10 @@ export class PlainInput implements ByteInput {
   #fd: number
   #position: number
 
-  /** From `position`, mostly to `end`: more is read in small portions. MR_SOURCE_CORRUPT where the file ends before. */
+  /**
+   * From `position`, mostly to `end`: more is read in small portions. MR_SOURCE_CORRUPT where the file ends before either:
+   * it was cut since it was found.
+   */
   constructor(path: string, position: number, end: number) {
     this.#path = path
     this.#position = position
@@ -37,21 +40,23 @@ export class PlainInput implements ByteInput {
   }
 
   read(target: Buffer, at: number): number {
+    const wanted = Math.min(target.length - at, Math.max(0, this.#end - this.#position) + overreadBytes)
+    let count: number
     try {
-      const wanted = Math.min(target.length - at, Math.max(0, this.#end - this.#position) + overreadBytes)
-      const count = readSync(this.#fd, target, at, wanted, this.#position)
-      this.#position += count
-      return count
+      count = readSync(this.#fd, target, at, wanted, this.#position)
     } catch (error) {
       throw sourceError(this.#path, error)
     }
+    if (count === 0 && wanted > 0 && this.#position < this.#end) this.#checkLength(this.#end)
+    this.#position += count
+    return count
   }
 
   #checkLength(position: number): void {
     const { size } = fstatSync(this.#fd)
     if (size >= position) return
     this.close()
-    const message = `${this.#path} has ${size} bytes now, but reading is to go on at byte ${position}: it was cut or replaced`
+    const message = `${this.#path} has ${size} bytes now, but was found to reach to byte ${position} at least: it was cut or replaced`
     throw new MillraceError('MR_SOURCE_CORRUPT', message, { context: { file: this.#path, offset: position } })
   }
 

@@ -194,6 +194,18 @@ describe('fileLines', () => {
     reader.addSplits([{ ranges: [{ path, start: 0, end: 8, position: 6 }] }])
     expect(() => reader.poll(new ListOutput(), 1)).toThrow(code('MR_SOURCE_CORRUPT'))
   })
+
+  it.each([0, 3])('says so where a file was cut to %i bytes after it was found', async (bytes) => {
+    const path = textFile('a\nb\nc\nd\n')
+    const source = fileLines(path)
+    const reader = source.createReader(connectorContext())
+    reader.addSplits(await source.enumerateSplits({ parallelism: 1 }))
+    truncateSync(path, bytes)
+    const readAll = (): void => {
+      for (let i = 0; i < 10; i++) reader.poll(new ListOutput(), 10)
+    }
+    expect(readAll).toThrow(code('MR_SOURCE_CORRUPT'))
+  })
 })
 
 /** Permissions do not bind root. */

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { type FileSystem, nodeFileSystem } from '../../../src/common/file-system.ts'
 import { noTimestamp } from '../../../src/common/limits.ts'
 import { fileSink, type FileSinkOptions } from '../../../src/connectors/index.ts'
 import type { OperatorStateSnapshot } from '../../../src/state/operator-state.ts'
@@ -239,6 +240,42 @@ describe('fileSink with checkpoints', () => {
     const lost = { ...one!, name: 'part-9-9', hiddenName: '.part-9-9.inprogress' }
     expect(await commit(committer, [lost])).toEqual([expect.stringContaining('part-9-9')])
     await writer.close?.()
+  })
+
+  it('closes its files where the disk is full', async () => {
+    const directory = join(temporaryDirectory(), 'out')
+    let open = 0
+    const full: FileSystem = {
+      ...nodeFileSystem,
+      async open(path, mode) {
+        const handle = await nodeFileSystem.open(path, mode)
+        open++
+        return {
+          write: () => Promise.reject(new Error('ENOSPC')),
+          sync: () => handle.sync(),
+          close: async () => {
+            open--
+            await handle.close()
+          },
+        }
+      },
+    }
+    const buckets = (line: string): string => line[0]!
+    const { writer } = await start<string>(directory, { fileSystem: full, buckets, rolling: { bytesMax: 4 } })
+    write(writer, 'open', 'b')
+    await expect(checkpoint(writer)).rejects.toMatchObject({ code: 'MR_SINK_FAILED' })
+    await writer.close?.()
+    expect(open).toBe(0)
+  })
+
+  it('says before the job starts that the directory cannot be written', async () => {
+    const directory = join(temporaryDirectory(), 'out')
+    mkdirSync(directory)
+    const fileSystem = { ...nodeFileSystem, open: () => Promise.reject(new Error('EROFS: read-only file system')) }
+    await expect(start<string>(directory, { fileSystem })).rejects.toMatchObject({
+      code: 'MR_SINK_FAILED',
+      message: expect.stringMatching(new RegExp(`cannot write ${directory}: EROFS`)),
+    })
   })
 
   it('uses no name twice, whatever lies in the directory', async () => {
