@@ -155,14 +155,16 @@ function operatorStateOf(
   if (names.size === 0) return undefined
   const lists: Record<string, OperatorStateSnapshot['lists'][string]> = {}
   for (const name of names) {
-    const all = parts.flatMap((part) => part[name]?.items ?? [])
-    const mode = parts.find((part) => part[name] !== undefined)?.[name]?.mode ?? 'split'
-    if (mode === 'union') lists[name] = { mode, items: all }
-    else if (mode === 'broadcast') {
+    const known = parts.find((part) => part[name] !== undefined)![name]!
+    const itemsOf = (subtask: number): readonly Uint8Array[] => parts[subtask]?.[name]?.items ?? []
+    const all = parts.flatMap((_, subtask) => itemsOf(subtask))
+    const dealt = (): readonly Uint8Array[] => {
+      if (known.mode === 'union') return all
       // Every subtask held the same but for what was in flight to it; new ones take over from those there were, in turn.
-      lists[name] = { mode, items: parts[subtaskIndex % operator.parallelism]?.[name]?.items ?? [] }
-    } else if (isSame) lists[name] = { mode, items: parts[subtaskIndex]?.[name]?.items ?? [] }
-    else lists[name] = { mode, items: all.filter((_, index) => index % parallelism === subtaskIndex) }
+      if (known.mode === 'broadcast') return itemsOf(subtaskIndex % operator.parallelism)
+      return isSame ? itemsOf(subtaskIndex) : all.filter((_, index) => index % parallelism === subtaskIndex)
+    }
+    lists[name] = { ...known, items: dealt() }
   }
   return { lists }
 }

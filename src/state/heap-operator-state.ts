@@ -5,46 +5,54 @@
  * Invariants
  * 1. A name belongs to one mode; MR_STATE_CONFLICT otherwise.
  * 2. A restored state that the program does not declare stays part of the snapshots.
+ * 3. Items are read by the type that they were written with, and brought to the declared one (schema-migration.ts).
  */
 import { MillraceError } from '../common/errors.ts'
 import { ByteReader, ByteWriter } from '../data/bytes.ts'
 import type { DataType, TypeInformation } from '../data/types.ts'
 import { codecFor, type ValueCodec } from '../data/value-codec.ts'
 import type { ListState, MapState } from './keyed-state-backend.ts'
-import type { OperatorStateSnapshot, OperatorStateStore } from './operator-state.ts'
+import type { OperatorStateItems, OperatorStateSnapshot, OperatorStateStore } from './operator-state.ts'
 import { PlainList, PlainMap } from './plain-state.ts'
 import { fromMapKey, toMapKey } from './primitives/user-map-key.ts'
+import { itemMigrationOf } from './schema-migration.ts'
+import { genericType } from './state-spec.ts'
 
-type Mode = OperatorStateSnapshot['lists'][string]['mode']
+type Mode = OperatorStateItems['mode']
 
-interface Declared {
+interface Declared extends Pick<OperatorStateItems, 'keyType'> {
   readonly mode: Mode
+  readonly type: DataType
   readonly state: PlainList<unknown> | PlainMap<unknown, unknown>
   items(): Uint8Array[]
 }
 
 export class HeapOperatorState implements OperatorStateStore {
   readonly #declared = new Map<string, Declared>()
-  readonly #restored = new Map<string, OperatorStateSnapshot['lists'][string]>()
+  readonly #restored = new Map<string, OperatorStateItems>()
 
   listState<T>(name: string, type?: TypeInformation<T>): ListState<T> {
-    return this.#list('split', name, type?.dataType) as ListState<T>
+    return this.#list('split', name, typeOf(type)) as ListState<T>
   }
 
   unionListState<T>(name: string, type?: TypeInformation<T>): ListState<T> {
-    return this.#list('union', name, type?.dataType) as ListState<T>
+    return this.#list('union', name, typeOf(type)) as ListState<T>
   }
 
   broadcastState<K, V>(name: string, keyType?: TypeInformation<K>, valueType?: TypeInformation<V>): MapState<K, V> {
     const known = this.#find('broadcast', name)
     if (known !== undefined) return known.state as unknown as MapState<K, V>
-    const keys = codecFor(keyType?.dataType)
-    const values = codecFor(valueType?.dataType)
+    const declared = { type: typeOf(valueType), keyType: typeOf(keyType) }
+    const keys = codecFor(declared.keyType)
+    const values = codecFor(declared.type)
+    const stored = this.#take(name)
+    const readKey = readerOf(name, stored.keyType, declared.keyType)
+    const readValue = readerOf(name, stored.type, declared.type)
     const map = new Map<unknown, unknown>()
-    for (const item of this.#take(name)) {
+    for (const item of stored.items) {
       const reader = new ByteReader(item)
-      const key = toMapKey(keys.decode(reader))
-      map.set(key, values.decode(reader))
+      const key = toMapKey(readKey(reader))
+      map.set(key, readValue(reader))
     }
     const encode = ([key, value]: readonly [unknown, unknown]): Uint8Array => {
       const writer = new ByteWriter()
@@ -53,14 +61,16 @@ export class HeapOperatorState implements OperatorStateStore {
       return writer.take()
     }
     const state = new PlainMap<unknown, unknown>(map)
-    this.#declared.set(name, { mode: 'broadcast', state, items: () => Array.from(map, encode) })
+    this.#declared.set(name, { mode: 'broadcast', ...declared, state, items: () => Array.from(map, encode) })
     return state as unknown as MapState<K, V>
   }
 
   /** Copies: what the program changes afterwards is not in it. Undefined where there is nothing. */
   snapshot(): OperatorStateSnapshot | undefined {
-    const lists: Record<string, { mode: Mode; items: readonly Uint8Array[] }> = Object.fromEntries(this.#restored)
-    for (const [name, { mode, items }] of this.#declared) lists[name] = { mode, items: items() }
+    const lists: Record<string, OperatorStateItems> = Object.fromEntries(this.#restored)
+    for (const [name, { mode, type, keyType, items }] of this.#declared) {
+      lists[name] = { mode, type, ...(keyType && { keyType }), items: items() }
+    }
     return Object.keys(lists).length === 0 ? undefined : { lists }
   }
 
@@ -69,13 +79,15 @@ export class HeapOperatorState implements OperatorStateStore {
     for (const [name, list] of Object.entries(snapshot.lists)) this.#restored.set(name, list)
   }
 
-  #list(mode: 'split' | 'union', name: string, type: DataType | undefined): PlainList<unknown> {
+  #list(mode: 'split' | 'union', name: string, type: DataType): PlainList<unknown> {
     const known = this.#find(mode, name)
     if (known !== undefined) return known.state as PlainList<unknown>
     const codec = codecFor(type)
-    const values = this.#take(name).map((item) => codec.decode(new ByteReader(item)))
+    const stored = this.#take(name)
+    const read = readerOf(name, stored.type, type)
+    const values = stored.items.map((item) => read(new ByteReader(item)))
     const state = new PlainList<unknown>(values)
-    this.#declared.set(name, { mode, state, items: () => values.map((value) => encodeItem(codec, value)) })
+    this.#declared.set(name, { mode, type, state, items: () => values.map((value) => encodeItem(codec, value)) })
     return state
   }
 
@@ -88,11 +100,20 @@ export class HeapOperatorState implements OperatorStateStore {
     return known
   }
 
-  #take(name: string): readonly Uint8Array[] {
-    const items = this.#restored.get(name)?.items ?? []
+  #take(name: string): Pick<OperatorStateItems, 'items' | 'type' | 'keyType'> {
+    const stored = this.#restored.get(name)
     this.#restored.delete(name)
-    return items
+    return stored ?? { items: [] }
   }
+}
+
+const typeOf = (type: TypeInformation<unknown> | undefined): DataType => type?.dataType ?? genericType
+
+/** MR_CHECKPOINT_INCOMPATIBLE where the types do not fit. */
+function readerOf(name: string, written: DataType | undefined, declared: DataType): (bytes: ByteReader) => unknown {
+  const codec = codecFor(written ?? declared)
+  const migrate = written && itemMigrationOf(name, written, declared)
+  return migrate === undefined ? (bytes) => codec.decode(bytes) : (bytes) => migrate(codec.decode(bytes))
 }
 
 /** One for all: a buffer per item would cost more than its encoding. */

@@ -2,7 +2,7 @@
  * Operator state: lists per subtask that are redistributed at another parallelism (even split round robin, or union to
  * everyone), and broadcast state (the same map in every subtask). Cold path: kept on the heap.
  */
-import type { TypeInformation } from '../data/types.ts'
+import type { DataType, TypeInformation } from '../data/types.ts'
 import type { ListState, MapState } from './keyed-state-backend.ts'
 
 /** Lists and broadcast maps of one operator in one subtask. */
@@ -17,7 +17,15 @@ export interface OperatorStateStore {
 
 /** Plain data, structured-cloneable: the content of one subtask's operator state. */
 export interface OperatorStateSnapshot {
-  readonly lists: Readonly<
-    Record<string, { readonly mode: 'split' | 'union' | 'broadcast'; readonly items: readonly Uint8Array[] }>
-  >
+  readonly lists: Readonly<Record<string, OperatorStateItems>>
+}
+
+/** One state of them. */
+export interface OperatorStateItems {
+  readonly mode: 'split' | 'union' | 'broadcast'
+  readonly items: readonly Uint8Array[]
+  /** Of the items, of a broadcast state's values; snapshots of earlier versions do not tell. */
+  readonly type?: DataType
+  /** Of a broadcast state's keys. */
+  readonly keyType?: DataType
 }

@@ -7,7 +7,7 @@ import type { Clock } from '../common/clock.ts'
 import { MillraceError } from '../common/errors.ts'
 import type { DataType, Field } from '../data/types.ts'
 import type { Timed } from './primitives/time-to-live.ts'
-import { genericType, printSpec, sameType, type StateSpec } from './state-spec.ts'
+import { genericType, printSpec, printType, sameType, type StateSpec } from './state-spec.ts'
 
 type Migration = (value: unknown) => unknown
 
@@ -29,6 +29,16 @@ export function migrationOf(written: StateSpec, declared: StateSpec, clock: Cloc
     default:
       return timed
   }
+}
+
+/** The same for operator state: of its items, of a broadcast map's keys or values. */
+export function itemMigrationOf(name: string, written: DataType, declared: DataType): Migration | undefined {
+  const migrate = migrationOfType(written, declared)
+  if (migrate !== 'refused') return migrate
+  throw new MillraceError(
+    'MR_CHECKPOINT_INCOMPATIBLE',
+    `operator state "${name}": expected ${printType(declared)}, the checkpoint holds ${printType(written)}`,
+  )
 }
 
 /** Kinds that keep one value per key: a program may go from one to another. */

@@ -57,3 +57,20 @@ test('keys of broadcast state are equal by value, and lists may be long', () => 
   list.update([1])
   expect([...list.get()]).toEqual([1])
 })
+
+test('a changed program reads items by the types they were written with, and is refused where they do not fit', () => {
+  const state = new HeapOperatorState()
+  state.listState('rows', types.row({ id: types.int32(), name: types.text() })).add({ id: 1, name: 'one' })
+  state.unionListState('numbers', types.float64()).add(1.5)
+  state.broadcastState('limits', types.text(), types.int32()).put('a', 3)
+  const evolved = restoredFrom(restoredFrom(state))
+  const rows = evolved.listState('rows', types.row({ id: types.float64(), price: types.float64() }))
+  expect([...rows.get()]).toEqual([{ id: 1, price: 0 }])
+  expect([...evolved.broadcastState('limits', types.text(), types.float64()).entries()]).toEqual([['a', 3]])
+  const refused = {
+    code: 'MR_CHECKPOINT_INCOMPATIBLE',
+    message: expect.stringMatching(/"numbers": expected text, .* holds float64/),
+  }
+  expect(() => restoredFrom(state).unionListState('numbers', types.text())).toThrow(expect.objectContaining(refused))
+  expect(() => restoredFrom(state).broadcastState('limits', types.int32(), types.int32())).toThrow(/text/)
+})
