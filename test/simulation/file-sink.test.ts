@@ -154,10 +154,10 @@ const isFull = process.env['MILLRACE_FULL'] !== undefined
 const seeds = isFull ? 5000 : Number(process.env['MILLRACE_SEEDS'] ?? 100)
 
 async function runAll(fallsBack: boolean): Promise<void> {
-  const first = Number(process.env['SEED'] ?? 1)
+  const first = Number(process.env['MILLRACE_SEED'] ?? 1)
   for (let seed = first; seed < first + seeds; seed++) {
     await run(seed, fallsBack).catch((error: unknown) => {
-      throw new Error(`seed ${seed}`, { cause: error })
+      throw new Error(`seed ${seed} (MILLRACE_SEED=${seed} reproduces it)`, { cause: error })
     })
   }
 }
