@@ -44,7 +44,7 @@ export interface SavepointOperator {
  * A savepoint or checkpoint on disk. Errors: MR_CHECKPOINT_NOT_FOUND (also for an operator that it does not hold),
  * MR_CHECKPOINT_CORRUPT, MR_STATE_CONFLICT.
  * @example
- * const savepoint = await SavepointReader.read('savepoints/savepoint-7-1')
+ * const savepoint = await SavepointReader.read('savepoints/savepoint-7-1-c0a8f43a')
  * const offsets = await savepoint.readListState<number>('my-operator', 'offsets')
  */
 export class SavepointReader {

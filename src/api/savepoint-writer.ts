@@ -8,6 +8,7 @@ import { checkpointDirectory, sharedDirectory } from '../checkpoint/checkpoint-l
 import {
   type CheckpointMetadata,
   checkpointFormatVersion,
+  type EdgeMetadata,
   type OperatorMetadata,
   type OperatorSnapshot,
 } from '../checkpoint/checkpoint-metadata.ts'
@@ -80,7 +81,7 @@ export function bootstrapState<T>(data: Data<T>): StateBootstrap<T> {
 /**
  * A savepoint to be written. Errors: MR_CHECKPOINT_FAILED, and those of reading the savepoint that it begins from.
  * @example
- * await SavepointWriter.fromExistingSavepoint('savepoints/savepoint-7-1')
+ * await SavepointWriter.fromExistingSavepoint('savepoints/savepoint-7-1-c0a8f43a')
  *   .changeOperatorIdentifier('old-uid', 'new-uid')
  *   .write('savepoints/renamed')
  */
@@ -138,7 +139,8 @@ export class SavepointWriter {
       await nodeFileSystem.makeDirectory(sharedDirectory(work))
       const before = this.#existing === undefined ? undefined : await this.#import(this.#existing, work)
       const operators = [...this.#kept(before), ...(await this.#makeStates(work))]
-      await writeSavepoint(nodeFileSystem, { ...(before ?? emptyMetadata()), operators }, work, target)
+      const edges = this.#keptEdges(before)
+      await writeSavepoint(nodeFileSystem, { ...(before ?? emptyMetadata()), operators, edges }, work, target)
     } finally {
       await rm(work, { recursive: true, force: true })
     }
@@ -164,6 +166,21 @@ export class SavepointWriter {
       const uid = renamed === undefined ? operator.uid : typeof renamed === 'string' ? renamed : undefined
       return [{ ...operator, operatorId, uid }]
     })
+  }
+
+  /** What was in flight between operators, under their new names; to those that are removed, nothing. */
+  #keptEdges(before: CheckpointMetadata | undefined): EdgeMetadata[] {
+    const idOf = (operatorId: string): string => {
+      const renamed = this.#renamed.get(operatorId)
+      return renamed === undefined ? operatorId : operatorIdOf(renamed)
+    }
+    return (before?.edges ?? [])
+      .filter(({ targetOperatorId }) => !this.#removed.has(targetOperatorId))
+      .map((edge) => ({
+        ...edge,
+        sourceOperatorId: idOf(edge.sourceOperatorId),
+        targetOperatorId: idOf(edge.targetOperatorId),
+      }))
   }
 
   async #makeStates(work: string): Promise<OperatorMetadata[]> {

@@ -11,7 +11,8 @@
  *       <operator>-<subtask>-<name>            files that belong to this checkpoint alone
  *     shared/e<epoch>-c<N>-<operator>-<subtask>-<name>
  *                                  immutable files that later checkpoints may refer to; counted by the store
- *     savepoints/savepoint-<N>-<epoch>/        self-contained and relocatable: may be moved or copied anywhere
+ *     savepoints/savepoint-<N>-<epoch>-<job>/  self-contained and relocatable: may be moved or copied anywhere; the job's
+ *                                              id begins so, since jobs may share a directory for their savepoints
  *       _metadata
  *       files/<name>
  *
@@ -45,7 +46,8 @@ export const checkpointDirectory = (jobDirectory: string, checkpointId: number):
 export const localStateDirectory = (jobDirectory: string): string => `${jobDirectory}/local`
 export const sharedDirectory = (jobDirectory: string): string => `${jobDirectory}/shared`
 export const savepointsDirectory = (jobDirectory: string): string => `${jobDirectory}/savepoints`
-export const savepointName = (checkpointId: number, epoch: number): string => `savepoint-${checkpointId}-${epoch}`
+export const savepointName = (checkpointId: number, epoch: number, jobId: string): string =>
+  `savepoint-${checkpointId}-${epoch}-${jobId.slice(0, 8)}`
 export const savepointFilesDirectory = (savepoint: string): string => `${savepoint}/files`
 
 /** Id of a checkpoint from its directory's name; undefined for other names. */

@@ -217,7 +217,7 @@ export class CheckpointStore {
    */
   async writeSavepoint(metadata: CheckpointMetadata, target?: string): Promise<string> {
     const parent = target ?? savepointsDirectory(this.location.directory)
-    const path = `${parent}/${savepointName(metadata.checkpointId, this.location.epoch)}`
+    const path = `${parent}/${savepointName(metadata.checkpointId, this.location.epoch, this.jobId)}`
     await this.#writing(path, () => writeSavepoint(this.#fileSystem, metadata, this.location.directory, path))
     return path
   }

@@ -3,7 +3,7 @@
  * be written, and counts the epoch, durably, before anything else is done in it.
  */
 import type { Clock } from '../common/clock.ts'
-import { errnoOf, parentOf, writeFileDurably } from '../common/durable-file.ts'
+import { errnoOf, syncWithParents, writeFileDurably } from '../common/durable-file.ts'
 import { codeOf, MillraceError } from '../common/errors.ts'
 import type { FileSystem } from '../common/file-system.ts'
 import {
@@ -54,7 +54,8 @@ export async function openJobDirectory(options: OpenJobDirectoryOptions): Promis
     ]) {
       await fileSystem.makeDirectory(path)
     }
-    await syncUpwards(fileSystem, directory)
+    const isNew = (await fileSystem.stat(`${directory}/${jobFileName}`)) === undefined
+    await (isNew ? syncWithParents(fileSystem, directory) : fileSystem.syncDirectory(directory))
     const lock = await acquireJobDirectoryLock(directory, fileSystem, options.processes)
     try {
       if (options.fresh === true) await removeCheckpoints(fileSystem, directory)
@@ -72,16 +73,6 @@ export async function openJobDirectory(options: OpenJobDirectoryOptions): Promis
       cause,
       context: { file: directory },
     })
-  }
-}
-
-/** Makes the directory durable with all parents that may be as new as itself, as far as we may open them. */
-async function syncUpwards(fileSystem: FileSystem, directory: string): Promise<void> {
-  await fileSystem.syncDirectory(directory)
-  if ((await fileSystem.stat(`${directory}/${jobFileName}`)) !== undefined) return
-  for (let path = directory; path !== '/';) {
-    path = parentOf(path)
-    await fileSystem.syncDirectory(path).catch(() => undefined)
   }
 }
 

@@ -2,7 +2,7 @@
  * Savepoints: self-contained, relocatable directories. Files are hard-linked where the disk can, else copied; the
  * metadata, with paths relative to the savepoint, comes last.
  */
-import { errnoOf, parentOf, writeFileDurably } from '../common/durable-file.ts'
+import { errnoOf, parentOf, syncWithParents, writeFileDurably } from '../common/durable-file.ts'
 import { MillraceError } from '../common/errors.ts'
 import { failPoint } from '../common/fail-points.ts'
 import type { FileSystem } from '../common/file-system.ts'
@@ -66,7 +66,7 @@ export async function writeSavepointMetadata(
   metadata: CheckpointMetadata,
   path: string,
 ): Promise<void> {
-  await fileSystem.syncDirectory(parentOf(path))
+  await syncWithParents(fileSystem, parentOf(path))
   await writeFileDurably(fileSystem, `${path}/${metadataFileName}`, encodeMetadata(metadata))
 }
 

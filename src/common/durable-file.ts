@@ -29,6 +29,15 @@ export async function writeFileDurably(
   await fileSystem.syncDirectory(parentOf(path))
 }
 
+/** Makes a directory durable with all parents that may be as new as itself, as far as we may open those. */
+export async function syncWithParents(fileSystem: FileSystem, directory: string): Promise<void> {
+  await fileSystem.syncDirectory(directory)
+  for (let path = directory; path !== '/';) {
+    path = parentOf(path)
+    await fileSystem.syncDirectory(path).catch(() => undefined)
+  }
+}
+
 /** The directory part of an absolute path with forward slashes. */
 export function parentOf(path: string): string {
   const slash = path.lastIndexOf('/')

@@ -1,7 +1,12 @@
 /** Savepoints read and written by a program, and run by a job. */
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { operatorIdOf } from '../../../src/api/savepoint-reader.ts'
+import { encodeMetadata } from '../../../src/checkpoint/checkpoint-layout.ts'
+import type { EdgeMetadata } from '../../../src/checkpoint/checkpoint-metadata.ts'
+import { readSavepoint } from '../../../src/checkpoint/savepoint.ts'
+import { nodeFileSystem } from '../../../src/common/file-system.ts'
 import { parametersOf } from '../../../src/common/parameters.ts'
 import { executeJob } from '../../../src/coordinator/execute.ts'
 import {
@@ -118,6 +123,36 @@ test('keeps, removes and renames what another savepoint holds', async () => {
     message: expect.stringContaining('it holds renamed'),
   })
   expect((await SavepointReader.read(first)).operators()).toHaveLength(2)
+})
+
+test('what was in flight to an operator goes with its new name, and is gone with one that is removed', async () => {
+  const directory = temporaryDirectory()
+  const [first, second] = [join(directory, 'first'), join(directory, 'second')]
+  const [source, kept, doomed] = ['source', 'kept', 'doomed'].map((uid) => operatorIdOf(uid)) as [
+    string,
+    string,
+    string,
+  ]
+  await SavepointWriter.newSavepoint().withOperator('kept', sums).withOperator('doomed', sums).write(first)
+  const { metadata } = await readSavepoint(nodeFileSystem, first)
+  const edgeTo = (targetOperatorId: string): EdgeMetadata => ({
+    sourceOperatorId: source,
+    targetOperatorId,
+    inputIndex: 0,
+    sideOutput: undefined,
+    partitioning: 'hash',
+    sourceParallelism: 1,
+    targetParallelism: 1,
+    channels: [],
+  })
+  const inFlight = { ...metadata, edges: [edgeTo(kept), edgeTo(doomed)] }
+  writeFileSync(join(first, '_metadata'), encodeMetadata(inFlight))
+  await SavepointWriter.fromExistingSavepoint(first)
+    .removeOperator('doomed')
+    .changeOperatorIdentifier('kept', 'renamed')
+    .write(second)
+  const { edges } = (await readSavepoint(nodeFileSystem, second)).metadata
+  expect(edges).toEqual([edgeTo(operatorIdOf('renamed'))])
 })
 
 test('writes and reads list, union and broadcast state', async () => {

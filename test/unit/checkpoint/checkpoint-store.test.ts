@@ -7,6 +7,7 @@ import {
   encodeMetadata,
 } from '../../../src/checkpoint/checkpoint-layout.ts'
 import { filesOf } from '../../../src/checkpoint/checkpoint-metadata.ts'
+import { readSavepoint } from '../../../src/checkpoint/savepoint.ts'
 import { openSnapshotSink, openSnapshotSource } from '../../../src/checkpoint/snapshot-files.ts'
 import { ForgetfulDisk } from '../../../src/testing/forgetful-disk.ts'
 import { jobDirectory, metadataOf, openStore, operatorId, writeSubtask } from '../../support/checkpoints.ts'
@@ -179,4 +180,31 @@ test('state files are linked by content, exclusive ones are never used again, an
     code: 'MR_CHECKPOINT_CORRUPT',
   })
   expect(filesOf(metadataOf(1, []))).toEqual([])
+})
+
+test('a savepoint survives a power cut wherever it goes, also in directories that were made for it', async () => {
+  for (let seed = 1; seed <= 12; seed++) {
+    const disk = new ForgetfulDisk({ seed })
+    const store = await openStore(disk, 1)
+    const id = store.nextCheckpointId()
+    await store.begin(id)
+    const metadata = metadataOf(id, [await writeSubtask(store, disk, id, 0)], { kind: 'savepoint' })
+    const path = await store.writeSavepoint(metadata, '/far/away/savepoints')
+    const after = disk.crash()
+    const { root, metadata: read } = await readSavepoint(after, path)
+    for (const file of filesOf(read)) await openSnapshotSource(root, after).read(file)
+  }
+})
+
+test("jobs that share a directory for their savepoints do not get into each other's way", async () => {
+  const disk = new ForgetfulDisk({ seed: 1 })
+  const paths: string[] = []
+  for (const job of ['a', 'b']) {
+    const store = await openStore(disk, 1, { directory: `/data/${job}`, randomId: () => job.repeat(32) })
+    const id = store.nextCheckpointId()
+    await store.begin(id)
+    paths.push(await store.writeSavepoint(metadataOf(id, [], { kind: 'savepoint' }), '/savepoints'))
+    await store.close()
+  }
+  expect(new Set(paths).size).toBe(2)
 })

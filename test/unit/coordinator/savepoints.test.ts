@@ -117,7 +117,7 @@ test('resumes by itself in the same job directory, and drains where it is asked 
     await until(() => committedValues(out).length > before + 500)
     return await controls.stop({ drain: true })
   })
-  expect(drained.result.savepoint).toMatch(/savepoints\/savepoint-\d+-2$/)
+  expect(drained.result.savepoint).toMatch(/savepoints\/savepoint-\d+-2-[0-9a-f]{8}$/)
   expectExact(out)
 })
 
