@@ -1,7 +1,7 @@
 /** A sink out of the user's own functions. */
-import { asMillraceError, type MillraceError } from '../common/errors.ts'
 import { Progress } from '../common/progress.ts'
 import type { OperatorContext, TaskInfo } from '../operators/operator.ts'
+import { CallsInTurn } from './calls-in-turn.ts'
 import type { Sink, SinkWriter } from './sink.ts'
 
 /** The functions of a sink of one's own. */
@@ -33,17 +33,15 @@ export function customSink<T, Handle = undefined>(functions: CustomSinkFunctions
 class CustomWriter<T, Handle> implements SinkWriter<T, never, never> {
   readonly #functions: CustomSinkFunctions<T, Handle>
   readonly #context: OperatorContext
+  readonly #calls: CallsInTurn<T>
   #handle: Handle | undefined
   #isOpen = false
-  /** Calls under way. */
-  #pending = 0
-  #hold: { release(): void } | undefined
-  #failure: MillraceError | undefined
   #flush: 'idle' | 'running' | 'done' = 'idle'
 
   constructor(functions: CustomSinkFunctions<T, Handle>, context: OperatorContext) {
     this.#functions = functions
     this.#context = context
+    this.#calls = new CallsInTurn(context, (value) => functions.write(value, this.#handle as Handle))
   }
 
   async open(): Promise<void> {
@@ -51,23 +49,22 @@ class CustomWriter<T, Handle> implements SinkWriter<T, never, never> {
     this.#isOpen = true
   }
 
-  write(value: T): void {
-    const result = this.#functions.write(value, this.#handle as Handle)
-    if (result instanceof Promise) this.#await(result)
+  write(value: T, timestampMs: number): void {
+    this.#calls.add(value, timestampMs)
   }
 
   isFull(): boolean {
-    return this.#pending > 0
+    return this.#calls.isBusy
   }
 
   flush(): Progress {
-    if (this.#failure !== undefined) throw this.#failure
-    if (this.#pending > 0) return Progress.Blocked
+    this.#calls.throwIfFailed()
+    if (this.#calls.isBusy) return Progress.Blocked
     if (this.#flush === 'idle') {
       const result = this.#functions.flush?.(this.#handle as Handle)
       if (result instanceof Promise) {
         this.#flush = 'running'
-        this.#await(result.then(() => void (this.#flush = 'done')))
+        this.#calls.track(result.then(() => void (this.#flush = 'done')))
         return Progress.Blocked
       }
     }
@@ -76,32 +73,9 @@ class CustomWriter<T, Handle> implements SinkWriter<T, never, never> {
   }
 
   async close(): Promise<void> {
-    this.#hold?.release()
+    this.#calls.close()
     if (!this.#isOpen) return
     this.#isOpen = false
     await this.#functions.close?.(this.#handle as Handle)
-  }
-
-  #await(result: Promise<void>): void {
-    this.#hold ??= this.#context.holdAsync()
-    this.#pending++
-    result.then(
-      () => this.#settle(),
-      (error: unknown) => {
-        const failure = asMillraceError(error, 'MR_SINK_FAILED')
-        this.#failure = failure
-        this.#settle()
-        this.#context.post(() => {
-          throw failure
-        })
-      },
-    )
-  }
-
-  #settle(): void {
-    if (--this.#pending > 0) return
-    this.#hold?.release()
-    this.#hold = undefined
-    this.#context.post(() => {})
   }
 }

@@ -8,10 +8,10 @@
  *    aborted (`recoverAndAbort`): its records come again.
  * 3. A transaction is plain data, enough to find it again from another process. Commits and aborts may come twice.
  */
-import { asMillraceError, type MillraceError } from '../common/errors.ts'
 import { failPoint } from '../common/fail-points.ts'
 import { Progress } from '../common/progress.ts'
 import type { OperatorContext, TaskInfo } from '../operators/operator.ts'
+import { CallsInTurn } from './calls-in-turn.ts'
 import type { Committer, CommitRequest, Sink, SinkWriter } from './sink.ts'
 
 /** What a two-phase commit sink does with its transactions; `Txn` is plain data. */
@@ -132,21 +132,20 @@ class TransactionCommitter<T, Txn> implements Committer<TransactionCommittable<T
 
 class TransactionWriter<T, Txn> implements SinkWriter<T, TransactionCommittable<Txn>, Txn> {
   readonly #shared: Shared<T, Txn>
-  readonly #context: OperatorContext
   #restored: readonly Txn[] = []
   #current: { readonly transaction: Txn } | undefined
   /** The transaction after the current one, begun by `flush`. */
   #next: { readonly transaction: Txn } | undefined
   #isBeginning = false
-  /** Calls under way. */
-  #pending = 0
-  #hold: { release(): void } | undefined
-  #failure: MillraceError | undefined
+  readonly #calls: CallsInTurn<T>
   #isClosed = false
 
   constructor(shared: Shared<T, Txn>, context: OperatorContext) {
     this.#shared = shared
-    this.#context = context
+    this.#calls = new CallsInTurn(context, (value, timestampMs) => {
+      const { transaction } = this.#current as { readonly transaction: Txn }
+      return shared.functions.invoke(transaction, value, timestampMs)
+    })
   }
 
   restoreState(states: readonly Txn[]): void {
@@ -165,19 +164,17 @@ class TransactionWriter<T, Txn> implements SinkWriter<T, TransactionCommittable<
   }
 
   write(value: T, timestampMs: number): void {
-    const current = this.#current as { readonly transaction: Txn }
-    const result = this.#shared.functions.invoke(current.transaction, value, timestampMs)
-    if (result instanceof Promise) this.#await(result)
+    this.#calls.add(value, timestampMs)
   }
 
   isFull(): boolean {
-    return this.#pending > 0
+    return this.#calls.isBusy
   }
 
   flush(endOfInput: boolean): Progress {
-    if (this.#failure !== undefined) throw this.#failure
+    this.#calls.throwIfFailed()
     if (!endOfInput && this.#next === undefined && !this.#isBeginning) this.#begin()
-    return this.#pending > 0 ? Progress.Blocked : Progress.Done
+    return this.#calls.isBusy ? Progress.Blocked : Progress.Done
   }
 
   async prepareCommit(): Promise<readonly TransactionCommittable<Txn>[]> {
@@ -199,7 +196,7 @@ class TransactionWriter<T, Txn> implements SinkWriter<T, TransactionCommittable<
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
-    this.#hold?.release()
+    this.#calls.close()
     const { functions } = this.#shared
     for (const open of [this.#current, this.#next]) if (open !== undefined) await functions.abort(open.transaction)
     this.#current = this.#next = undefined
@@ -213,34 +210,11 @@ class TransactionWriter<T, Txn> implements SinkWriter<T, TransactionCommittable<
       return
     }
     this.#isBeginning = true
-    this.#await(
+    this.#calls.track(
       begun.then((transaction) => {
         this.#isBeginning = false
         this.#next = { transaction }
       }),
     )
-  }
-
-  #await(work: Promise<void>): void {
-    this.#hold ??= this.#context.holdAsync()
-    this.#pending++
-    work.then(
-      () => this.#settle(),
-      (error: unknown) => {
-        const failure = asMillraceError(error, 'MR_SINK_FAILED')
-        this.#failure ??= failure
-        this.#settle()
-        this.#context.post(() => {
-          throw failure
-        })
-      },
-    )
-  }
-
-  #settle(): void {
-    if (--this.#pending > 0 || this.#isClosed) return
-    this.#hold?.release()
-    this.#hold = undefined
-    this.#context.post(() => {})
   }
 }

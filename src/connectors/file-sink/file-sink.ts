@@ -39,6 +39,12 @@ export interface FileSinkOptions<T> {
    * Default: MR_SINK_EXISTS.
    */
   readonly overwrite?: boolean
+  /**
+   * Readers move published parts away while the job runs. A part of the last checkpoint that is not there when the job
+   * starts again is then taken for one that was published, as in Flink. Default false: it is refused with
+   * MR_SINK_COMMIT_FAILED, since it may as well have been lost.
+   */
+  readonly partsMayBeTaken?: boolean
   /** Where files of the exactly-once mode are kept. Default: where the job's are, the machine's. For tests. */
   readonly fileSystem?: FileSystem
 }
@@ -82,7 +88,7 @@ export function fileSink<T>(
       const rollBytes = options.rolling?.bytesMax ?? Number.POSITIVE_INFINITY
       return new PlainWriter(plain.staging(), { encoder, buckets, rollBytes, naming }, context)
     },
-    createCommitter: (context) => new PartCommitter(fileSystemOf(context)),
+    createCommitter: (context) => new PartCommitter(fileSystemOf(context), options.partsMayBeTaken ?? false),
     prepare({ checkpointsEnabled, isRestored, fileSystem }) {
       isExactlyOnce = checkpointsEnabled
       const overwrite = options.overwrite ?? false

@@ -3,6 +3,7 @@
  *
  * Invariants
  * 1. Idempotent: a part that is published already is answered as such.
+ *    Where parts may be taken, so is one that is nowhere.
  * 2. When `commit` resolves, the new names are durable.
  */
 import { failPoint } from '../../common/fail-points.ts'
@@ -21,33 +22,43 @@ export interface PendingPart {
 
 export class PartCommitter implements Committer<PendingPart> {
   readonly #fileSystem: FileSystem
+  readonly #mayBeTaken: boolean
 
-  constructor(fileSystem: FileSystem) {
+  constructor(fileSystem: FileSystem, mayBeTaken: boolean) {
     this.#fileSystem = fileSystem
+    this.#mayBeTaken = mayBeTaken
   }
 
   async commit(requests: readonly CommitRequest<PendingPart>[]): Promise<void> {
     const directories = new Set<string>()
     for (const [index, request] of requests.entries()) {
       if (index > 0) failPoint('halfway-through-commit')
-      await this.#publish(request)
-      directories.add(request.committable.directory)
+      if (await this.#publish(request)) directories.add(request.committable.directory)
     }
     for (const directory of directories) await this.#fileSystem.syncDirectory(directory)
   }
 
-  async #publish(request: CommitRequest<PendingPart>): Promise<void> {
+  /** Whether the part is there now. */
+  async #publish(request: CommitRequest<PendingPart>): Promise<boolean> {
     const { directory, hiddenName, name, bytes } = request.committable
     const hidden = `${directory}/${hiddenName}`
     const found = await this.#fileSystem.stat(hidden)
     if (found !== undefined && found.bytes !== (bytes ?? found.bytes)) {
       request.signalFailedWithKnownReason(new Error(`${hidden} must hold ${bytes} bytes, found ${found.bytes}`))
-    } else if (found !== undefined) {
-      await this.#fileSystem.rename(hidden, `${directory}/${name}`)
-    } else if ((await this.#fileSystem.stat(`${directory}/${name}`)) !== undefined) {
-      request.signalAlreadyCommitted()
-    } else {
-      request.signalFailedWithKnownReason(new Error(`neither ${hidden} nor ${directory}/${name} is there`))
+      return false
     }
+    if (found !== undefined) {
+      await this.#fileSystem.rename(hidden, `${directory}/${name}`)
+      return true
+    }
+    const isPublished = (await this.#fileSystem.stat(`${directory}/${name}`)) !== undefined
+    if (isPublished || this.#mayBeTaken) request.signalAlreadyCommitted()
+    else {
+      const what = `neither ${hidden} nor ${directory}/${name} is there`
+      request.signalFailedWithKnownReason(
+        new Error(`${what}; if a reader has taken it, set partsMayBeTaken of the sink`),
+      )
+    }
+    return isPublished
   }
 }

@@ -237,8 +237,10 @@ describe('fileSink with checkpoints', () => {
     expect(await commit(committer, committables)).toEqual([])
     expect(await commit(committer, committables)).toEqual(['already'])
     const [one] = committables
-    const lost = { ...one!, name: 'part-9-9', hiddenName: '.part-9-9.inprogress' }
+    const lost = { ...one!, directory: `${directory}/gone`, name: 'part-9-9', hiddenName: '.part-9-9.inprogress' }
     expect(await commit(committer, [lost])).toEqual([expect.stringContaining('part-9-9')])
+    const tolerant = fileSink<string>(directory, { partsMayBeTaken: true }).createCommitter?.(checkpointed())
+    expect(await commit(tolerant, [lost])).toEqual(['already'])
     await writer.close?.()
   })
 

@@ -16,6 +16,7 @@ import {
   twoPhaseCommitSink,
   types,
 } from '../../../src/index.ts'
+import type { Sink } from '../../../src/connectors/sink.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
 
 const local = (parallelism = 1): StreamExecutionEnvironment =>
@@ -126,6 +127,37 @@ describe('in a job', () => {
     expect(seen).toEqual(numbers(200))
     expect(waitingMax).toBe(1)
   })
+
+  it.each(['twoPhaseCommitSink', 'customSink'])(
+    'a %s whose function answers promises gets one record at a time, also where one record gives several',
+    async (kind) => {
+      let underWay = 0
+      let underWayMax = 0
+      const seen: number[] = []
+      const take = async (n: number): Promise<void> => {
+        underWayMax = Math.max(underWayMax, ++underWay)
+        await new Promise((resolve) => setImmediate(resolve))
+        seen.push(n)
+        underWay--
+      }
+      const sink = twoPhaseCommitSink<number, number>(() => ({
+        beginTransaction: () => 0,
+        invoke: (_, n) => take(n),
+        preCommit: () => expect(underWay).toBe(0),
+        commit: () => {},
+        abort: () => {},
+      }))
+      const env = local(1)
+      env.enableCheckpointing(10, { dir: temporaryDirectory() })
+      env
+        .source(generator({ count: 20, make: (n) => n }))
+        .flatMap((n) => Array.from({ length: 10 }, (_, i) => 10 * n + i))
+        .sinkTo(kind === 'customSink' ? customSink({ write: take }) : (sink as Sink<number>))
+      await env.execute()
+      expect(underWayMax).toBe(1)
+      expect(seen).toEqual(numbers(200))
+    },
+  )
 
   it('files of a checkpointed job appear while it runs, and hold every record once', async () => {
     const out = join(temporaryDirectory(), 'out')
