@@ -10,6 +10,7 @@
  * 4. Where a retained checkpoint's metadata cannot be read nothing shared is removed.
  * 5. Calls that write are made one at a time (the coordinator awaits each).
  */
+import { resolve } from 'node:path'
 import { writeFileDurably } from '../common/durable-file.ts'
 import { asMillraceError, codeOf, MillraceError } from '../common/errors.ts'
 import { failPoint } from '../common/fail-points.ts'
@@ -154,7 +155,8 @@ export class CheckpointStore {
 
   /** Removes what an aborted or refused checkpoint has written so far. Never throws. */
   async abort(checkpointId: number): Promise<void> {
-    await this.#removeCheckpoint(checkpointId)
+    // Where the disk keeps the metadata, it keeps what that names.
+    if (!(await this.#removeCheckpoint(checkpointId))) return
     const prefix = sharedPrefix({ epoch: this.location.epoch, checkpointId })
     await this.#removeShared((name) => name.startsWith(prefix))
   }
@@ -212,11 +214,11 @@ export class CheckpointStore {
   }
 
   /**
-   * Writes a savepoint from the files of a checkpoint that the slots have acknowledged. `target`: absolute path of the
-   * directory under which it goes; default `<job-dir>/savepoints`. Answers its path.
+   * Writes a savepoint from the files of a checkpoint that the slots have acknowledged. `target`: directory under which
+   * it goes; default `<job-dir>/savepoints`. Answers its absolute path.
    */
   async writeSavepoint(metadata: CheckpointMetadata, target?: string): Promise<string> {
-    const parent = target ?? savepointsDirectory(this.location.directory)
+    const parent = resolve(target ?? savepointsDirectory(this.location.directory))
     const path = `${parent}/${savepointName(metadata.checkpointId, this.location.epoch, this.jobId)}`
     await this.#writing(path, () => writeSavepoint(this.#fileSystem, metadata, this.location.directory, path))
     return path

@@ -9,6 +9,7 @@ import {
 import { filesOf } from '../../../src/checkpoint/checkpoint-metadata.ts'
 import { readSavepoint } from '../../../src/checkpoint/savepoint.ts'
 import { openSnapshotSink, openSnapshotSource } from '../../../src/checkpoint/snapshot-files.ts'
+import type { FileSystem } from '../../../src/common/file-system.ts'
 import { ForgetfulDisk } from '../../../src/testing/forgetful-disk.ts'
 import { jobDirectory, metadataOf, openStore, operatorId, writeSubtask } from '../../support/checkpoints.ts'
 
@@ -203,8 +204,49 @@ test("jobs that share a directory for their savepoints do not get into each othe
     const store = await openStore(disk, 1, { directory: `/data/${job}`, randomId: () => job.repeat(32) })
     const id = store.nextCheckpointId()
     await store.begin(id)
-    paths.push(await store.writeSavepoint(metadataOf(id, [], { kind: 'savepoint' }), '/savepoints'))
+    paths.push(await store.writeSavepoint(metadataOf(id, [], { kind: 'savepoint' }), 'savepoints/'))
     await store.close()
   }
   expect(new Set(paths).size).toBe(2)
+  for (const path of paths) expect(path.startsWith(`${process.cwd()}/savepoints/savepoint-1-1-`)).toBe(true)
 })
+
+test('a checkpoint whose metadata the disk does not let go of keeps its files', async () => {
+  const disk = new ForgetfulDisk({ seed: 1 })
+  let isStuck = false
+  const stuck: FileSystem = {
+    ...fileSystemOf(disk),
+    syncDirectory: (path) => (isStuck && path.endsWith('chk-1') ? Promise.reject(ioError()) : disk.syncDirectory(path)),
+    remove: (path) => (isStuck && path.endsWith('_metadata') ? Promise.reject(ioError()) : disk.remove(path)),
+    rename: async (from, to) => {
+      await disk.rename(from, to)
+      isStuck = to.endsWith('chk-1/_metadata')
+    },
+  }
+  const store = await openStore(stuck, 1)
+  const id = store.nextCheckpointId()
+  await store.begin(id)
+  const metadata = metadataOf(id, [await writeSubtask(store, stuck, id, 0)])
+  await expect(store.complete(metadata)).rejects.toMatchObject({ code: 'MR_CHECKPOINT_FAILED' })
+  await store.close()
+  const next = await openStore(disk, 2)
+  expect((await next.latest(intact))?.metadata.checkpointId).toBe(1)
+})
+
+const ioError = (): Error => Object.assign(new Error('EIO: i/o error'), { code: 'EIO' })
+
+function fileSystemOf(disk: ForgetfulDisk): FileSystem {
+  return {
+    open: (path, mode) => disk.open(path, mode),
+    readFile: (path) => disk.readFile(path),
+    rename: (from, to) => disk.rename(from, to),
+    link: (existing, to) => disk.link(existing, to),
+    unlink: (path) => disk.unlink(path),
+    truncate: (path, bytes) => disk.truncate(path, bytes),
+    makeDirectory: (path) => disk.makeDirectory(path),
+    list: (path) => disk.list(path),
+    stat: (path) => disk.stat(path),
+    remove: (path) => disk.remove(path),
+    syncDirectory: (path) => disk.syncDirectory(path),
+  }
+}
