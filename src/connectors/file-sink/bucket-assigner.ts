@@ -50,7 +50,7 @@ const letters: Readonly<Record<string, PatternPart>> = {
 }
 
 function parsePattern(pattern: string): PatternPart[] {
-  return [...pattern.matchAll(/'([^']*)'|[A-Za-z]+|[^A-Za-z']+/g)].map(([token, quoted]) => {
+  return [...pattern.matchAll(/'([^']*)'|([A-Za-z])\2*|[^A-Za-z']+/g)].map(([token, quoted]) => {
     if (quoted !== undefined) return () => quoted
     if (!/[A-Za-z]/.test(token)) return () => token
     const part = letters[token]

@@ -180,6 +180,7 @@ describe('dateTimeBuckets', () => {
   it('formats event time in UTC', () => {
     expect(dateTimeBuckets()(1, context)).toBe('2026-01-02--03')
     expect(dateTimeBuckets("'dt='yyyy-MM-dd/HH.mm.ss")(1, context)).toBe('dt=2026-01-02/03.04.05')
+    expect(dateTimeBuckets('yyyyMMdd/HHmm')(1, context)).toBe('20260102/0304')
   })
 
   it('takes processing time for records without event time', () => {
