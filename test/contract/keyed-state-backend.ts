@@ -753,6 +753,31 @@ export function keyedStateBackendContract(name: string, open: OpenBackend, optio
         expect(values).toEqual([0, 1, 2, 3, 0, 0, 0, 0, 0, undefined])
       })
 
+      it('lose nothing when a checkpoint is confirmed only after the next one was taken', async () => {
+        const b = await backend()
+        const state = b.value<number>({ kind: 'value', name: 'n', type: types.float64() })
+        const set = (namespace: number, key: string): void => {
+          b.setCurrentNamespace(namespace)
+          b.setCurrentKey(key)
+          state.update(namespace)
+        }
+        const store = new MemorySnapshotStore()
+        set(1, 'a')
+        await b.snapshot(1, store)
+        set(2, 'a')
+        await b.snapshot(2, store)
+        b.notifyCheckpointComplete(1)
+        set(3, 'a')
+        const again = await restored([await b.snapshot(3, store)], store)
+        const read = again.value<number>({ kind: 'value', name: 'n', type: types.float64() })
+        again.setCurrentKey('a')
+        const values = [1, 2, 3].map((namespace) => {
+          again.setCurrentNamespace(namespace)
+          return read.value()
+        })
+        expect(values).toEqual([1, 2, 3])
+      })
+
       it('as savepoints contain everything and leave increments alone', async () => {
         const b = await backend()
         const state = b.value<number>({ kind: 'value', name: 'n', type: types.float64() })
@@ -875,13 +900,15 @@ export function keyedStateBackendContract(name: string, open: OpenBackend, optio
         const property = fc.asyncProperty(
           fc.array(fc.array(commandArbitrary, { maxLength: 60 }), { minLength: 1, maxLength: 5 }),
           fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 5, maxLength: 5 }),
-          fc.array(fc.boolean(), { minLength: 5, maxLength: 5 }),
+          fc.array(fc.constantFrom('completed', 'late', 'aborted'), { minLength: 5, maxLength: 5 }),
           fc.array(fc.array(commandArbitrary, { maxLength: 40 }), { minLength: 5, maxLength: 5 }),
-          async (phases, parallelisms, completions, during) => {
+          async (phases, parallelisms, outcomes, during) => {
             const meanwhile = during.map((commands) => [...commands])
             let model = new ModelBackend()
             const store = new MemorySnapshotStore()
             let subtasks = [await backend()]
+            // Checkpoints that are complete, which the backend hears of when the next one is on its way.
+            let late: number[] = []
             try {
               let id = 0
               for (const [i, commands] of phases.entries()) {
@@ -900,11 +927,18 @@ export function keyedStateBackendContract(name: string, open: OpenBackend, optio
                 }
                 const handles = structuredClone(await Promise.all(writing))
                 store.betweenChunks = () => {}
-                if (completions[i]) for (const subtask of subtasks) subtask.notifyCheckpointComplete(id)
-                else for (const subtask of subtasks) subtask.notifyCheckpointAborted(id)
+                for (const lateId of late.splice(0)) {
+                  for (const subtask of subtasks) subtask.notifyCheckpointComplete(lateId)
+                }
+                if (outcomes[i] === 'late') late.push(id)
+                for (const subtask of subtasks) {
+                  if (outcomes[i] === 'completed') subtask.notifyCheckpointComplete(id)
+                  if (outcomes[i] === 'aborted') subtask.notifyCheckpointAborted(id)
+                }
                 const parallelism = parallelisms[i]!
                 if (parallelism === subtasks.length) continue
                 model = asOfBarrier
+                late = []
                 for (const subtask of subtasks) await subtask.close()
                 subtasks = await Promise.all(
                   Array.from({ length: parallelism }, (_, n) =>

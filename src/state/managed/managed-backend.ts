@@ -127,6 +127,8 @@ export class ManagedBackend extends KeyedBackendBase {
   protected freeze(checkpointId: number, isFull: boolean, tracks: boolean): FrozenState {
     const zeros = this.#zerosToTrack()
     const period = tracks ? this.#endPeriod(isFull) : undefined
+    // A full snapshot is not always the next one's basis: what it has seen first is noted as changed since earlier ones.
+    const isAllNew = !isFull || !tracks || this.#pending.length > 0 || this.#confirmedStamp > never
     let wholeEntries = 0
     const partitions: FrozenPartition[] = []
     const graves: Graves[] = []
@@ -136,7 +138,7 @@ export class ManagedBackend extends KeyedBackendBase {
         for (const [table, partition] of tables.partitions()) {
           // What has not been noted says nothing of how much has changed.
           const hasNoted = partition.mode !== Mode.Untracked
-          const isDirty = partition.track(!isFull || !tracks, zeros)
+          const isDirty = partition.track(isAllNew, zeros)
           const isFrozen =
             period !== undefined && partition.stamp !== 0
               ? freezeByStamps(partition, period, hasNoted ? this.#wholeEntriesMin : Infinity)
