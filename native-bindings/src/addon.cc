@@ -13,6 +13,7 @@ NAPI_MODULE_INIT() {
   exportMultiGet(env, exports);
   exportIterate(env, exports);
   exportIngest(env, exports);
+  exportPackRows(env, exports);
   exportCopyRange(env, exports);
   exportDeleteRange(env, exports);
   exportSnapshot(env, exports);

@@ -10,6 +10,7 @@ void exportWrite(napi_env env, napi_value exports);
 void exportMultiGet(napi_env env, napi_value exports);
 void exportIterate(napi_env env, napi_value exports);
 void exportIngest(napi_env env, napi_value exports);
+void exportPackRows(napi_env env, napi_value exports);
 void exportCopyRange(napi_env env, napi_value exports);
 void exportDeleteRange(napi_env env, napi_value exports);
 void exportSnapshot(napi_env env, napi_value exports);

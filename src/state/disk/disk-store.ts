@@ -4,6 +4,7 @@
  */
 import type { FileChecksum } from '../snapshot-store.ts'
 import type { KeyRange } from './entry-key-layout.ts'
+import type { RowsToPack } from './rows-to-pack.ts'
 
 export interface StoreTable {
   /** As the engine's own version file names it. */
@@ -23,6 +24,8 @@ export interface DiskStore {
   readonly values: Uint8Array
   /** -1: absent. */
   readonly valueLengths: Int32Array
+  /** Packs the rows on another thread, if it can. The columns must stay, but their entries may change. */
+  packRows?(rows: RowsToPack): Promise<void>
   /** Takes in packed entries (packed-entries-layout), above all that is there. Resolves once readers see them. */
   ingest(buffers: readonly Uint8Array[]): Promise<void>
   /** Milliseconds by which the next ingest should wait: the engine has much to merge, and reads suffer. 0: none. */

@@ -45,6 +45,11 @@ export function writeEntryKey(keyGroup: number, prefix: Uint8Array, key: unknown
   keyCodecs[keyClass]!.encode(key, out)
 }
 
+/** Bytes of the keys whose user's key is an int32. */
+export function int32EntryKeyBytes(prefix: Uint8Array): number {
+  return keyGroupBytes + prefix.length + 5
+}
+
 /** All but key class and key. */
 export function writeEntryStart(keyGroup: number, prefix: Uint8Array, out: ByteWriter): void {
   out.u8(keyGroup >>> 8)

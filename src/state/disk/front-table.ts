@@ -40,6 +40,8 @@ export interface EntryWalk {
 export class FrontTable extends FrontIndex {
   deletedCount = 0
   bytes = 0
+  /** Of all that were ever added. */
+  hasInt32KeysOnly = true
   keyGroups: Uint16Array
   readonly layout: ValueLayout
   objects: unknown[]
@@ -229,8 +231,12 @@ export class FrontTable extends FrontIndex {
   mark(entry: number): void {
     const changes = this.#changes
     if (changes === undefined) return
+    const bits = changes[entry >>> 5]!
+    const bit = 1 << (entry & 31)
+    // What has changed since the last freeze was preserved then.
+    if ((bits & bit) !== 0) return
     if (this.readers.length > 0) this.preserve(entry)
-    changes[entry >>> 5]! |= 1 << (entry & 31)
+    changes[entry >>> 5] = bits | bit
   }
 
   /** To be called before an entry changes, or its object is handed out and may. */
@@ -313,6 +319,7 @@ export class FrontTable extends FrontIndex {
   #become(kept: FrontTable): void {
     this.count = kept.count
     this.deletedCount = kept.deletedCount
+    this.hasInt32KeysOnly = kept.hasInt32KeysOnly
     this.#changes = kept.#changes
     this.capacity = kept.capacity
     this.keyGroups = kept.keyGroups
@@ -340,12 +347,14 @@ export class FrontTable extends FrontIndex {
     if (this.#changes !== undefined) this.#changes[entry >>> 5]! |= 1 << (entry & 31)
     this.keyGroups[entry] = keyGroup
     if (typeof key === 'number' && key === key) {
+      if ((key | 0) !== key) this.hasInt32KeysOnly = false
       this.states[entry] = state
       this.f64[entry * this.stride] = key + 0
       if (++this.numberCount * 2 > this.index.length) this.growIndex(entry)
       else this.place(entry, key)
       if (this.oldIndex !== undefined) this.move(movedPerAddition)
     } else {
+      this.hasInt32KeysOnly = false
       this.states[entry] = state | hasByteKey
       this.#byteKeys ??= new ByteKeys()
       this.f64[entry * this.stride] = this.#byteKeys.add(key, entry)
@@ -384,12 +393,14 @@ export class FrontTable extends FrontIndex {
 
   #grow(): void {
     const capacity = this.#grownCapacity(this.capacity)
+    // Another thread may be packing the rows.
+    const freesOld = this.readers.length === 0
     this.capacity = capacity
-    this.f64 = grown(this.f64, new Float64Array(capacity * this.stride))
+    this.f64 = grown(this.f64, new Float64Array(capacity * this.stride), freesOld)
     this.i64 = new BigInt64Array(this.f64.buffer)
-    this.keyGroups = grown(this.keyGroups, new Uint16Array(capacity))
-    this.states = grown(this.states, new Uint8Array(capacity))
-    if (this.#changes !== undefined) this.#changes = grown(this.#changes, new Int32Array(wordsOf(capacity)))
+    this.keyGroups = grown(this.keyGroups, new Uint16Array(capacity), freesOld)
+    this.states = grown(this.states, new Uint8Array(capacity), freesOld)
+    if (this.#changes !== undefined) this.#changes = grown(this.#changes, new Int32Array(wordsOf(capacity)), true)
     // There may be far more entries than the index has bits for.
     if (capacity > ~this.tagMask) this.fillIndex(this.index.length)
   }
@@ -433,8 +444,8 @@ function countedOf(count: number, capacity: number): number {
   return capacity <= wholeEntriesMax ? capacity : Math.min(capacity, count + countedEntriesStep)
 }
 
-function grown<T extends Float64Array | Int32Array | Uint16Array | Uint8Array>(old: T, fresh: T): T {
+function grown<T extends Float64Array | Int32Array | Uint16Array | Uint8Array>(old: T, fresh: T, freesOld: boolean): T {
   fresh.set(old as never)
-  freeMemory(old)
+  if (freesOld) freeMemory(old)
   return fresh
 }

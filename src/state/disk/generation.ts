@@ -14,6 +14,7 @@ import { freeMemory } from './free-memory.ts'
 import type { FrontTable } from './front-table.ts'
 import { PackedEntriesWriter } from './packed-entries-layout.ts'
 import { PlainEntryWriter } from './plain-entry-writer.ts'
+import { bitsOf, type RowsToPack, rowsToPack } from './rows-to-pack.ts'
 
 const entriesPerStep = 4096
 /** Of those that are written in place: as long. Words of bits that are skipped count as well. */
@@ -83,6 +84,8 @@ export class Generation {
   readonly counts: Map<DiskTable, number> = new Map()
   readonly #droppedPrefixes: readonly Uint8Array[]
   readonly #keyGroupRange: KeyGroupRange
+  /** By the store. What of it has changed meanwhile stands in the others, which are newer. */
+  #packed: PackedEntriesWriter[] = []
   #full: PackedEntriesWriter[] = []
   #writer = new PackedEntriesWriter()
   /** Given out, and being read. */
@@ -102,6 +105,7 @@ export class Generation {
   /** Memory of what is encoded, lent or not. */
   get encodedBytes(): number {
     let bytes = this.#writer.buffer.length
+    for (const writer of this.#packed) bytes += writer.buffer.length
     for (const writer of this.#full) bytes += writer.buffer.length
     for (const writer of this.#lent) bytes += writer.buffer.length
     return bytes
@@ -110,6 +114,7 @@ export class Generation {
   /** Entries of it that are not lent. */
   get encodedCount(): number {
     let count = this.#writer.count
+    for (const writer of this.#packed) count += writer.count
     for (const writer of this.#full) count += writer.count
     return count
   }
@@ -122,12 +127,13 @@ export class Generation {
   }
 
   get hasEncoded(): boolean {
-    return this.#full.length > 0 || this.#writer.position > 0
+    return this.#packed.length > 0 || this.#full.length > 0 || this.#writer.position > 0
   }
 
   /** Gives out what has been encoded since the last time, until `releaseBuffers`. */
   lendBuffers(): Uint8Array[] {
-    this.#lent = [...this.#full, this.#writer]
+    this.#lent = [...this.#packed, ...this.#full, this.#writer]
+    this.#packed = []
     this.#full = []
     this.#writer = new PackedEntriesWriter(0)
     return this.#lent.filter(({ position }) => position > 0).map((writer) => writer.written())
@@ -139,13 +145,19 @@ export class Generation {
     this.#lent = []
   }
 
-  *encode(): Generator<void> {
+  /**
+   * In steps. `roomFor`, where the store packs rows: how many entries, of so many bytes each, may be packed at once. A
+   * step that answers rows is to be followed by the next one when they are `done`.
+   */
+  *encode(roomFor?: (entryBytes: number) => number): Generator<RowsToPack | undefined> {
     for (const prefix of this.#droppedPrefixes) this.#encodeDrop(prefix)
     for (const part of this.parts) {
       while (!part.isDone) {
-        if (part.plain !== undefined) this.#encodePlain(part, part.plain, plainEntriesPerStep)
+        const rows = roomFor === undefined ? undefined : rowsToPack(part, roomFor)
+        if (rows !== undefined) this.#packed.push(...rows.writers)
+        else if (part.plain !== undefined) this.#encodePlain(part, part.plain, plainEntriesPerStep)
         else this.#encodeAny(part, entriesPerStep)
-        yield
+        yield rows
       }
     }
   }
@@ -234,10 +246,4 @@ export class Generation {
       this.#writer.deleteRange(lower, upper)
     }
   }
-}
-
-function bitsOf(word: number): number {
-  const pairs = word - ((word >>> 1) & 0x55555555)
-  const fours = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333)
-  return Math.imul((fours + (fours >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24
 }

@@ -14,6 +14,7 @@ import type { DiskTable } from './disk-table.ts'
 import type { FrontMemory } from './front-memory.ts'
 import type { FrontTable } from './front-table.ts'
 import type { FrozenPart, Generation } from './generation.ts'
+import type { RowsToPack } from './rows-to-pack.ts'
 import type { SpillJob } from './spill-queue.ts'
 import type { StoreReads } from './store-reads.ts'
 
@@ -31,9 +32,11 @@ export class IngestJob implements SpillJob {
   readonly #store: DiskStore
   readonly #memory: FrontMemory
   readonly #reads: StoreReads
-  readonly #encoding: Generator<void>
+  readonly #encoding: Generator<RowsToPack | undefined>
   readonly #retiring: Generator<void>
   #isEncoded = false
+  /** By the store, for the piece under way. */
+  #packing: { readonly rows: RowsToPack; readonly packed: Promise<void> } | undefined
   /** Of the piece under way. */
   #ingesting: Promise<void> | undefined
   #piecesDone = 0
@@ -52,14 +55,17 @@ export class IngestJob implements SpillJob {
     this.#store = store
     this.#memory = memory
     this.#reads = reads
-    this.#encoding = generation.encode()
+    this.#encoding = generation.encode(
+      store.packRows === undefined ? undefined : (entryBytes) => this.#roomFor(entryBytes),
+    )
     this.#retiring = this.#retire()
   }
 
   step(): boolean | Promise<void> {
     if (this.#ingesting !== undefined) return this.#ingesting
+    if (this.#packing !== undefined) return this.#packing.packed
     if (this.#isGivenUp) return false
-    if (!this.#isEncoded && !this.#encodeStep()) return true
+    if (!this.#isPieceReady()) return this.#encodeStep() ?? true
     if (this.#generation.hasEncoded) return this.#pause() ?? (this.#ingesting = this.#ingest())
     this.#letGo()
     return this.#retiring.next().done !== true
@@ -68,7 +74,7 @@ export class IngestJob implements SpillJob {
   finishNow(): void {
     for (;;) {
       if (this.#ingesting === undefined) {
-        while (!this.#isEncoded && !this.#encodeStep());
+        while (this.#packing !== undefined || !this.#isPieceReady()) this.#encodeNow()
         if (!this.#generation.hasEncoded) break
         while (this.#takePause()) blockFor(pauseMs)
         this.#ingesting = this.#ingest()
@@ -85,13 +91,49 @@ export class IngestJob implements SpillJob {
     this.#isGivenUp = true
   }
 
-  /** True where there is a piece to be ingested, or nothing more to encode. */
-  #encodeStep(): boolean {
+  /** There is a piece to be ingested, or nothing more to encode. */
+  #isPieceReady(): boolean {
+    return this.#isEncoded || (this.#pieceBytes > 0 && this.#bytesNeeded() >= this.#pieceBytes)
+  }
+
+  /** A promise: the store is packing. */
+  #encodeStep(): Promise<void> | undefined {
     if (this.#reservedBytes === 0) this.#reserve()
-    this.#isEncoded = this.#encoding.next().done === true
-    const bytes = this.#bytesNeeded()
-    this.#charge(bytes)
-    return this.#isEncoded || bytes >= this.#pieceBytes
+    const { done, value: rows } = this.#encoding.next()
+    this.#isEncoded = done === true
+    this.#charge(this.#bytesNeeded())
+    if (rows === undefined) return undefined
+    const packed = this.#pack(rows)
+    this.#packing = { rows, packed }
+    return packed
+  }
+
+  #encodeNow(): void {
+    if (this.#packing === undefined) this.#encodeStep()?.catch(() => {})
+    if (this.#packing === undefined) return
+    this.#store.waitForBegun!()
+    this.#packed(this.#packing.rows)
+  }
+
+  async #pack(rows: RowsToPack): Promise<void> {
+    const opening = this.#store.open()
+    if (opening !== undefined) await opening
+    await this.#store.packRows!(rows)
+    this.#packed(rows)
+  }
+
+  #packed(rows: RowsToPack): void {
+    if (this.#packing?.rows !== rows) return
+    this.#packing = undefined
+    rows.done()
+  }
+
+  /** So many more entries fit into the piece under way. */
+  #roomFor(entryBytes: number): number {
+    const bytes = this.#pieceBytes - this.#bytesNeeded()
+    const bytesEach = entryBytes + bytesPerEntry
+    const wholeSort = sortedEntriesMax * bytesPerSortedEntry
+    return Math.max(0, bytes / (bytesEach + bytesPerSortedEntry), (bytes - wholeSort) / bytesEach)
   }
 
   /** Before anything is encoded: so that what only saves reads makes room, and the slot does not go on regardless. */

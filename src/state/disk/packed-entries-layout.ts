@@ -10,7 +10,7 @@
  */
 const tombstone = 0xffffffff
 const rangeTombstone = 0xfffffffe
-const headerBytes = 8
+export const entryHeaderBytes = 8
 
 export class PackedEntriesWriter {
   /** Replaced when it grows; only [0, position) is written. */
@@ -28,6 +28,12 @@ export class PackedEntriesWriter {
   reset(): void {
     this.position = 0
     this.count = 0
+  }
+
+  /** Somebody else has written so much into the buffer. */
+  filled(bytes: number, count: number): void {
+    this.position = bytes
+    this.count = count
   }
 
   written(): Uint8Array {
@@ -69,13 +75,13 @@ export class PackedEntriesWriter {
 
   #begin(keyBytes: number, valueField: number, tailBytes: number): number {
     const start = this.position
-    const end = start + headerBytes + keyBytes + tailBytes
+    const end = start + entryHeaderBytes + keyBytes + tailBytes
     if (end > this.buffer.length) this.#grow(end)
     this.view.setUint32(start, keyBytes, true)
     this.view.setUint32(start + 4, valueField, true)
     this.position = end
     this.count++
-    return start + headerBytes
+    return start + entryHeaderBytes
   }
 
   #grow(needed: number): void {
@@ -109,7 +115,7 @@ export class PackedEntriesReader {
     const valueField = this.#view.getUint32(this.#at + 4, true)
     this.isDelete = valueField === tombstone
     this.isRange = valueField === rangeTombstone
-    this.keyStart = this.#at + headerBytes
+    this.keyStart = this.#at + entryHeaderBytes
     this.keyEnd = this.keyStart + keyBytes
     this.valueStart = this.isRange ? this.keyEnd + 4 : this.keyEnd
     const valueBytes = this.isDelete ? 0 : this.isRange ? this.#view.getUint32(this.keyEnd, true) : valueField

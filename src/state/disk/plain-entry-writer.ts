@@ -2,8 +2,8 @@
  * Writes the entries of one table whose keys are int32 and whose values are one number: counters and sums, and so most of
  * what a checkpoint has to write. What is the same in all of them is worked out once, and stored in words.
  */
-import { keyGroupBytes } from './entry-key-layout.ts'
 import { KeyClass } from '../key-class.ts'
+import { int32EntryKeyBytes, keyGroupBytes } from './entry-key-layout.ts'
 import type { PackedEntriesWriter } from './packed-entries-layout.ts'
 
 const wordBytes = 4
@@ -18,7 +18,7 @@ export class PlainEntryWriter {
 
   /** `prefix`: see `entryPrefix`. `valueBytes`: 8 for a float64, 4 for an int32. */
   constructor(prefix: Uint8Array, valueBytes: number) {
-    this.#keyBytes = keyGroupBytes + prefix.length + int32KeyBytes
+    this.#keyBytes = int32EntryKeyBytes(prefix)
     this.#valueBytes = valueBytes
     this.#prefixBytes = prefix.length
     const padded = new Uint8Array(Math.ceil(prefix.length / wordBytes) * wordBytes)

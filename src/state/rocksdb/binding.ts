@@ -68,6 +68,28 @@ export interface RocksdbBinding {
   iteratorClose(iterator: IteratorHandle): void
   /** Sorts the entries, writes a table file, takes it in. Of a key that occurs twice the last counts. */
   ingest(database: DatabaseHandle, ...packedEntries: readonly Uint8Array[]): Promise<number>
+  /**
+   * Packs entries of a table in memory whose keys are int32 and whose values are one number, those with a bit in
+   * `pending[firstWord, endWord)`: `cells` holds key and value of each. The columns may change meanwhile, but must stay.
+   * `out` are filled in order, `used` becomes [bytes, entries] of each. Entries without `liveBit` are packed as deletions
+   * where `writesDeletions`.
+   */
+  packRows(
+    database: DatabaseHandle,
+    cells: Float64Array,
+    keyGroups: Uint16Array,
+    states: Uint8Array,
+    pending: Int32Array,
+    firstWord: number,
+    endWord: number,
+    prefix: Uint8Array,
+    keyClass: number,
+    valueBytes: number,
+    liveBit: number,
+    writesDeletions: boolean,
+    used: Uint32Array,
+    ...out: readonly Uint8Array[]
+  ): Promise<void>
   /** Copies the live entries of [lower, upper) by table files; resolves with their number. */
   copyRange(from: DatabaseHandle, to: DatabaseHandle, lower: Uint8Array, upper: Uint8Array): Promise<number>
   /** Drops table files within [lower, upper), deletes the rest of the range and flushes. */

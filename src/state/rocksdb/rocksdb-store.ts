@@ -3,8 +3,10 @@ import { mkdirSync } from 'node:fs'
 import { diskFailure } from '../disk/disk-failure.ts'
 import type { DiskStore, StoreScan, StoreTable } from '../disk/disk-store.ts'
 import { type KeyRange, rangeOfKeyGroups } from '../disk/entry-key-layout.ts'
-import { type DatabaseHandle, type IteratorHandle, type RocksdbBinding, rocksdbBinding } from './binding.ts'
 import { PackedEntriesReader } from '../disk/packed-entries-layout.ts'
+import type { RowsToPack } from '../disk/rows-to-pack.ts'
+import { KeyClass } from '../key-class.ts'
+import { type DatabaseHandle, type IteratorHandle, type RocksdbBinding, rocksdbBinding } from './binding.ts'
 
 export interface RocksdbOptions {
   /**
@@ -74,6 +76,26 @@ export class RocksdbStore implements DiskStore {
     } catch (error) {
       throw diskFailure(error, 'reading state from disk')
     }
+  }
+
+  async packRows(rows: RowsToPack): Promise<void> {
+    const { table, pending, hasBeneath } = rows.part
+    await this.#binding.packRows(
+      this.#open(),
+      rows.cells,
+      rows.keyGroups,
+      rows.states,
+      pending,
+      rows.firstWord,
+      rows.endWord,
+      table.prefix,
+      KeyClass.Int32,
+      table.cell.codec.fixedBytes,
+      rows.liveBit,
+      hasBeneath,
+      rows.used,
+      ...rows.writers.map((writer) => writer.buffer),
+    )
   }
 
   async ingest(buffers: readonly Uint8Array[]): Promise<void> {

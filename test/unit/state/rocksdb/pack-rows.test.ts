@@ -1,0 +1,110 @@
+/**
+ * Rows that another thread packs from a table's memory while the slot goes on: snapshots hold what there was at their
+ * barrier, whatever changes meanwhile. Skipped, with the reason printed, where the binding is not built.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type Prng, prng } from '../../../../src/common/prng.ts'
+import { types } from '../../../../src/data/types.ts'
+import { DiskBackend } from '../../../../src/state/disk/disk-backend.ts'
+import type { RowsToPack } from '../../../../src/state/disk/rows-to-pack.ts'
+import type { ValueState } from '../../../../src/state/keyed-state-backend.ts'
+import { rocksdbUnavailable } from '../../../../src/state/rocksdb/binding.ts'
+import { RocksdbStore } from '../../../../src/state/rocksdb/rocksdb-store.ts'
+import { MemorySnapshotStore } from '../../../support/memory-snapshot-store.ts'
+
+const reason = rocksdbUnavailable()
+if (reason !== undefined) console.error(`skipped: ${reason}`)
+
+const keyCount = 40_000
+const changesPerRound = 25_000
+const changesPerTurn = 500
+
+type Model = Map<number, number>
+
+class CountingStore extends RocksdbStore {
+  static packed = 0
+  override async packRows(rows: RowsToPack): Promise<void> {
+    CountingStore.packed++
+    await super.packRows(rows)
+  }
+}
+
+function change(backend: DiskBackend, state: ValueState<number>, model: Model, random: Prng, count: number): void {
+  for (let i = 0; i < count; i++) {
+    // Most keys come later: tables grow.
+    const key = random.nextBelow(1 + random.nextBelow(keyCount))
+    backend.setCurrentKey(key)
+    if (random.nextBelow(8) === 0) {
+      state.clear()
+      model.delete(key)
+    } else {
+      const value = (state.value() ?? 0) + random.nextBelow(1000)
+      state.update(value)
+      model.set(key, value)
+    }
+  }
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+describe.skipIf(reason !== undefined)('packed rows', () => {
+  let directory: string
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'millrace-rows-'))
+  })
+  afterEach(() => rmSync(directory, { recursive: true, force: true }))
+
+  it.each([
+    { type: 'float64', memory: 'unlimited', frontBytesMax: undefined, seed: 1 },
+    { type: 'int32', memory: 'unlimited', frontBytesMax: undefined, seed: 2 },
+    { type: 'int32', memory: 'small', frontBytesMax: 2 ** 21, seed: 3 },
+  ] as const)(
+    'of $type values, in $memory memory, are as they were at the barrier (seed $seed)',
+    async ({ type, frontBytesMax, seed }) => {
+      const random = prng(seed)
+      const snapshots = new MemorySnapshotStore()
+      const open = (name: string): DiskBackend =>
+        new DiskBackend('rocksdb', (path) => new CountingStore(path, {}), {
+          keyGroupRange: { first: 0, last: 127 },
+          maxParallelism: 128,
+          localDirectory: join(directory, name),
+          ...(frontBytesMax !== undefined && { frontBytesMax }),
+        })
+      const packedBefore = CountingStore.packed
+      const backend = open('working')
+      const descriptor = { kind: 'value', name: 'v', type: type === 'int32' ? types.int32() : types.float64() } as const
+      const state = backend.value<number>(descriptor)
+      const model: Model = new Map()
+      for (let id = 1; id <= 3; id++) {
+        change(backend, state, model, random, changesPerRound)
+        const asOfBarrier = new Map(model)
+        let isDone = false
+        const writing = backend.snapshot(id, snapshots).finally(() => (isDone = true))
+        while (!isDone) {
+          change(backend, state, model, random, changesPerTurn)
+          await turn()
+        }
+        const handle = await writing
+        if (id % 2 === 0) backend.notifyCheckpointComplete(id)
+        const again = open(`restored-${id}`)
+        await again.restore([handle], snapshots)
+        const found: Model = new Map()
+        const restored = again.value<number>(descriptor)
+        again.forEachKey('v', (key) => {
+          again.setCurrentKey(key)
+          found.set(key as number, restored.value()!)
+        })
+        expect(found.size).toBe(asOfBarrier.size)
+        for (const [key, value] of asOfBarrier)
+          if (found.get(key) !== value) expect([key, found.get(key)]).toEqual([key, value])
+        await again.close()
+      }
+      expect(CountingStore.packed - packedBefore).toBeGreaterThanOrEqual(3)
+      await backend.close()
+    },
+  )
+})
