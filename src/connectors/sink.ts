@@ -17,6 +17,8 @@ export interface Sink<T, Committable = unknown, WriterState = unknown> {
     readonly parallelism: number
     readonly isRestored: boolean
     readonly checkpointsEnabled: boolean
+    /** Stays the same when a job goes on from its job directory. */
+    readonly jobId?: string
     /** Durable files. Default: the machine's. */
     readonly fileSystem?: FileSystem
   }): void | Promise<void>

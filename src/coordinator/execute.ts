@@ -54,7 +54,7 @@ export async function executeBehind(doors: JobDoors, given: JobRequest): Promise
     const splits = await enumerateSplits(job, restore?.splitPools ?? {})
     const { fileSystem } = doors
     const hasCheckpoints = checkpoints !== undefined
-    await sinks.prepare({ isRestored: restore !== undefined, checkpointsEnabled: hasCheckpoints, fileSystem })
+    await sinks.prepare({ isRestored: restore !== undefined, checkpointsEnabled: hasCheckpoints, jobId, fileSystem })
     const plan = {
       job,
       graph,

@@ -7,6 +7,7 @@ import type { JobGraph } from '../plan/job-graph.ts'
 export interface SinkPreparation {
   readonly isRestored: boolean
   readonly checkpointsEnabled: boolean
+  readonly jobId: string
   readonly fileSystem: FileSystem
 }
 

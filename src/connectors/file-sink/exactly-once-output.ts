@@ -1,7 +1,13 @@
-/** The directory of an exactly-once output before and after the job. Coordinator only; cold. */
+/**
+ * The directory of an exactly-once output before and after the job. Coordinator only; cold.
+ *
+ * Invariant: while a job writes, `.<prefix>.owner` names it and its process. Another job is refused as long as that process
+ * lives; the same job is not (its job directory has a lock of its own).
+ */
 import { dirname } from 'node:path'
 import type { FileSystem } from '../../common/file-system.ts'
 import { MillraceError } from '../../common/errors.ts'
+import { type ProcessIdentity, systemProcesses } from '../../common/processes.ts'
 import { parsePartName, type PartNaming } from './part-name.ts'
 import { sinkError } from './sink-error.ts'
 import { walkDirectory } from './walk-directory.ts'
@@ -14,7 +20,7 @@ export async function prepareExactlyOnce(
   fileSystem: FileSystem,
   directory: string,
   naming: PartNaming,
-  options: { readonly isRestored: boolean; readonly overwrite: boolean },
+  options: { readonly isRestored: boolean; readonly overwrite: boolean; readonly jobId: string },
 ): Promise<void> {
   const context = { file: directory }
   try {
@@ -22,19 +28,52 @@ export async function prepareExactlyOnce(
     if (found !== undefined && !found.isDirectory) {
       throw new MillraceError('MR_SINK_EXISTS', `the output path ${directory} is a file, not a directory`, { context })
     }
+    const owner = ownerPath(directory, naming)
+    await refuseInUse(fileSystem, directory, owner, options.jobId)
     if (!options.isRestored) await clearOutput(fileSystem, directory, naming, options.overwrite)
     if (found === undefined) await makeDirectoryDurably(fileSystem, directory)
-    else await probe(fileSystem, `${directory}/.${naming.prefix}.probe`)
+    await own(fileSystem, owner, options.jobId)
   } catch (error) {
     throw sinkError(directory, error)
   }
 }
 
-/** That a directory cannot be written is better said before the job starts than by each of its attempts. */
-async function probe(fileSystem: FileSystem, path: string): Promise<void> {
+interface Owner {
+  readonly jobId: string
+  readonly process: ProcessIdentity
+}
+
+const ownerPath = (directory: string, { prefix }: PartNaming): string => `${directory}/.${prefix}.owner`
+
+/** MR_SINK_EXISTS where another job writes into the directory, in another process that runs. */
+async function refuseInUse(fileSystem: FileSystem, directory: string, path: string, jobId: string): Promise<void> {
+  if ((await fileSystem.stat(path)) === undefined) return
+  const owner = parseOwner(await fileSystem.readFile(path))
+  if (owner === undefined || owner.jobId === jobId || owner.process.pid === process.pid) return
+  if (!systemProcesses.isAlive(owner.process)) return
+  const { pid, host } = owner.process
+  const message = `process ${pid} on ${host} is writing to ${directory}; if it is gone, remove ${path}`
+  throw new MillraceError('MR_SINK_EXISTS', message, { context: { file: directory } })
+}
+
+/** Undefined where a power cut has left nothing that makes sense. */
+function parseOwner(content: Uint8Array): Owner | undefined {
+  try {
+    return JSON.parse(Buffer.from(content).toString('utf8')) as Owner
+  } catch {
+    return undefined
+  }
+}
+
+/** That a directory cannot be written shows here, before the job starts. */
+async function own(fileSystem: FileSystem, path: string, jobId: string): Promise<void> {
+  const owner: Owner = { jobId, process: systemProcesses.self() }
   const handle = await fileSystem.open(path, 'truncate')
-  await handle.close()
-  await fileSystem.remove(path)
+  try {
+    await handle.write(Buffer.from(JSON.stringify(owner)))
+  } finally {
+    await handle.close()
+  }
 }
 
 /** Makes a directory and those above it, so that all of them outlive a power cut. */
@@ -68,6 +107,7 @@ async function clearOutput(
  * savepoint holds stays: the job may be started from it.
  */
 export async function removeLeavings(fileSystem: FileSystem, directory: string, naming: PartNaming): Promise<void> {
+  await fileSystem.remove(ownerPath(directory, naming))
   for (const file of await walkDirectory(fileSystem, directory)) {
     if (isLeaving(naming, file.name)) await fileSystem.unlink(`${file.directory}/${file.name}`)
   }

@@ -89,12 +89,12 @@ export function fileSink<T>(
       return new PlainWriter(plain.staging(), { encoder, buckets, rollBytes, naming }, context)
     },
     createCommitter: (context) => new PartCommitter(fileSystemOf(context), options.partsMayBeTaken ?? false),
-    prepare({ checkpointsEnabled, isRestored, fileSystem }) {
+    prepare({ checkpointsEnabled, isRestored, jobId = '', fileSystem }) {
       isExactlyOnce = checkpointsEnabled
       const overwrite = options.overwrite ?? false
       if (!isExactlyOnce) return plain.prepare(overwrite)
       prepared = fileSystemOf({ fileSystem })
-      return prepareExactlyOnce(prepared, path, naming, { isRestored, overwrite })
+      return prepareExactlyOnce(prepared, path, naming, { isRestored, overwrite, jobId })
     },
     commitJob: () => (isExactlyOnce ? removeLeavings(prepared!, path, naming) : plain.publish()),
     abortJob: () => (isExactlyOnce ? abandonOutput(prepared!, path, naming) : plain.discard()),

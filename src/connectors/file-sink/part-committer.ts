@@ -42,16 +42,18 @@ export class PartCommitter implements Committer<PendingPart> {
   async #publish(request: CommitRequest<PendingPart>): Promise<boolean> {
     const { directory, hiddenName, name, bytes } = request.committable
     const hidden = `${directory}/${hiddenName}`
-    const found = await this.#fileSystem.stat(hidden)
-    if (found !== undefined && found.bytes !== (bytes ?? found.bytes)) {
-      request.signalFailedWithKnownReason(new Error(`${hidden} must hold ${bytes} bytes, found ${found.bytes}`))
+    const pending = await this.#fileSystem.stat(hidden)
+    const published = pending ?? (await this.#fileSystem.stat(`${directory}/${name}`))
+    if (published !== undefined && published.bytes !== (bytes ?? published.bytes)) {
+      const path = pending === undefined ? `${directory}/${name}` : hidden
+      request.signalFailedWithKnownReason(new Error(`${path} must hold ${bytes} bytes, found ${published.bytes}`))
       return false
     }
-    if (found !== undefined) {
+    if (pending !== undefined) {
       await this.#fileSystem.rename(hidden, `${directory}/${name}`)
       return true
     }
-    const isPublished = (await this.#fileSystem.stat(`${directory}/${name}`)) !== undefined
+    const isPublished = published !== undefined
     if (isPublished || this.#mayBeTaken) request.signalAlreadyCommitted()
     else {
       const what = `neither ${hidden} nor ${directory}/${name} is there`

@@ -1,7 +1,9 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type FileSystem, nodeFileSystem } from '../../../src/common/file-system.ts'
+import { startOf } from '../../../src/common/processes.ts'
 import { noTimestamp } from '../../../src/common/limits.ts'
 import { fileSink, type FileSinkOptions } from '../../../src/connectors/index.ts'
 import type { OperatorStateSnapshot } from '../../../src/state/operator-state.ts'
@@ -60,7 +62,8 @@ const visible = (directory: string): Record<string, string> =>
         readFileSync(join(entry.parentPath, entry.name), 'utf8'),
       ]),
   )
-const hidden = (directory: string): string[] => readdirSync(directory).filter((name) => name.startsWith('.'))
+const hidden = (directory: string): string[] =>
+  readdirSync(directory).filter((name) => name.startsWith('.') && name !== '.part.owner')
 
 describe('fileSink with checkpoints', () => {
   it('shows a part when it is finished and its checkpoint is complete, not before', async () => {
@@ -247,13 +250,14 @@ describe('fileSink with checkpoints', () => {
   it('closes its files where the disk is full', async () => {
     const directory = join(temporaryDirectory(), 'out')
     let open = 0
+    let isFull = false
     const full: FileSystem = {
       ...nodeFileSystem,
       async open(path, mode) {
         const handle = await nodeFileSystem.open(path, mode)
         open++
         return {
-          write: () => Promise.reject(new Error('ENOSPC')),
+          write: (bytes) => (isFull ? Promise.reject(new Error('ENOSPC')) : handle.write(bytes)),
           sync: () => handle.sync(),
           close: async () => {
             open--
@@ -264,10 +268,32 @@ describe('fileSink with checkpoints', () => {
     }
     const buckets = (line: string): string => line[0]!
     const { writer } = await start<string>(directory, { fileSystem: full, buckets, rolling: { bytesMax: 4 } })
+    isFull = true
     write(writer, 'open', 'b')
     await expect(checkpoint(writer)).rejects.toMatchObject({ code: 'MR_SINK_FAILED' })
     await writer.close?.()
     expect(open).toBe(0)
+  })
+
+  it('refuses a directory into which another job is writing, in another process that runs', async () => {
+    const directory = join(temporaryDirectory(), 'out')
+    const { writer } = await start<string>(directory)
+    write(writer, 'a')
+    await checkpoint(writer)
+    await writer.close?.()
+    const path = join(directory, '.part.owner')
+    const owner = JSON.parse(readFileSync(path, 'utf8')) as { jobId: string; process: { pid: number } }
+    const parent = { pid: process.ppid, startedAt: startOf(process.ppid)!, host: hostname() }
+    writeFileSync(path, JSON.stringify({ jobId: 'another', process: parent }))
+    await expect(start<string>(directory)).rejects.toMatchObject({
+      code: 'MR_SINK_EXISTS',
+      message: expect.stringContaining(`process ${process.ppid} on`),
+    })
+    expect(hidden(directory)).toContain('.part-0-0.inprogress')
+    writeFileSync(path, JSON.stringify({ jobId: owner.jobId, process: parent }))
+    await (await start<string>(directory)).writer.close?.()
+    writeFileSync(path, JSON.stringify({ jobId: 'another', process: { ...parent, startedAt: 'before' } }))
+    await (await start<string>(directory)).writer.close?.()
   })
 
   it('says before the job starts that the directory cannot be written', async () => {
