@@ -80,13 +80,21 @@ export async function executeBehind(doors: JobDoors, given: JobRequest): Promise
     // What a later run goes on with must not be removed.
     const end = codeOf(error) === 'MR_JOB_CANCELED' ? 'canceled' : 'failed'
     await closePool()
-    if ((await checkpoints?.keepAfter(end)) !== true) await sinks.abort()
-    throw error
+    const isKept = (await checkpoints?.keepAfter(end)) === true
+    if (!isKept) await sinks.abort()
+    throw isKept ? error : withoutKeeping(error)
   } finally {
     control.close()
     await closePool()
     await checkpoints?.close()
   }
+}
+
+/** A sink's committer says that its transaction is kept in the checkpoint: that is gone where the job has no job directory. */
+function withoutKeeping(error: unknown): unknown {
+  if (codeOf(error) !== 'MR_SINK_COMMIT_FAILED' || !(error instanceof MillraceError)) return error
+  const message = `${error.message}; the job's checkpoints are not kept after it (--job-dir), and the transaction with them`
+  return new MillraceError('MR_SINK_COMMIT_FAILED', message, { cause: error.cause, context: error.context })
 }
 
 /**

@@ -19,7 +19,7 @@ import type { OperatorContext } from '../../operators/operator.ts'
 import type { ListState } from '../../state/keyed-state-backend.ts'
 import type { SinkWriter } from '../sink.ts'
 import { type BucketAssigner, checkBucket, noBuckets } from './bucket-assigner.ts'
-import { InProgressPart, type PartListener, type PartPlace } from './in-progress-part.ts'
+import { InProgressPart, type PartListener, type PartPlace, type RestoredPart } from './in-progress-part.ts'
 import type { PendingPart } from './part-committer.ts'
 import { parsePartName, type PartId, partName, type PartNaming } from './part-name.ts'
 import type { ResolvedRollingPolicy } from './rolling-policy.ts'
@@ -39,7 +39,13 @@ export interface ExactlyOnceOptions<T> {
 
 /** What a checkpoint holds of one subtask. */
 export interface PartWriterState {
-  readonly openParts: readonly { readonly bucket: string; readonly id: PartId; readonly bytes: number }[]
+  readonly openParts: readonly {
+    readonly bucket: string
+    readonly id: PartId
+    readonly bytes: number
+    /** When its first record came; absent in checkpoints of earlier versions. */
+    readonly createdMs?: number
+  }[]
 }
 
 /** What every subtask knows of all of them. */
@@ -134,10 +140,11 @@ export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWrit
   }
 
   snapshotState(): readonly PartWriterState[] {
-    const openParts = [...this.#parts.values()].map(({ place, bytes }) => ({
+    const openParts = [...this.#parts.values()].map(({ place, bytes, createdMs }) => ({
       bucket: place.bucket,
       id: place.id,
       bytes,
+      createdMs,
     }))
     return [{ openParts }]
   }
@@ -196,11 +203,11 @@ export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWrit
     return part
   }
 
-  #begin(place: PartPlace, restoredBytes?: number): InProgressPart {
+  #begin(place: PartPlace, restored?: RestoredPart): InProgressPart {
     const { fileSystem } = this.#options
-    const part = new InProgressPart(fileSystem, place, this.#context.clock.nowMs(), this.#listener, restoredBytes)
+    const part = new InProgressPart(fileSystem, place, this.#context.clock.nowMs(), this.#listener, restored)
     this.#parts.set(place.bucket, part)
-    if (restoredBytes === undefined) this.#changedNames.add(place.directory)
+    if (restored === undefined) this.#changedNames.add(place.directory)
     return part
   }
 
@@ -229,7 +236,7 @@ export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWrit
   }
 
   /** Goes on with an open part of the checkpoint. A bucket that has one already gets it as a finished one. */
-  async #resume({ bucket, id, bytes }: PartWriterState['openParts'][number]): Promise<void> {
+  async #resume({ bucket, id, bytes, createdMs }: PartWriterState['openParts'][number]): Promise<void> {
     const { fileSystem } = this.#options
     let place = this.#placeOf(bucket, id)
     if ((await fileSystem.stat(place.hiddenPath)) === undefined) place = await this.#takeBack(place, bytes)
@@ -242,7 +249,7 @@ export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWrit
     if (found.bytes > bytes) await fileSystem.truncate(place.hiddenPath, bytes)
     const before = this.#parts.get(bucket)
     if (before !== undefined) this.#seal(before)
-    this.#begin(place, bytes)
+    this.#begin(place, { bytes, createdMs })
   }
 
   /** Answers where the part goes on that a later checkpoint had published, or a later savepoint holds. */

@@ -26,6 +26,13 @@ export interface PartListener {
   failed(path: string, error: unknown): void
 }
 
+/** A file that exists and goes on after so many bytes. */
+export interface RestoredPart {
+  readonly bytes: number
+  /** When its first record came. */
+  readonly createdMs: number | undefined
+}
+
 export class InProgressPart {
   readonly place: PartPlace
   readonly createdMs: number
@@ -42,16 +49,21 @@ export class InProgressPart {
   #tail: Promise<FileHandle>
   #isClosed = false
 
-  /** `restoredBytes`: the file exists and goes on after so many bytes. */
-  constructor(fileSystem: FileSystem, place: PartPlace, nowMs: number, listener: PartListener, restoredBytes?: number) {
+  constructor(
+    fileSystem: FileSystem,
+    place: PartPlace,
+    nowMs: number,
+    listener: PartListener,
+    restored?: RestoredPart,
+  ) {
     this.place = place
-    this.createdMs = nowMs
+    this.createdMs = restored?.createdMs ?? nowMs
     this.lastWriteMs = nowMs
-    this.isEmpty = (restoredBytes ?? 0) === 0
-    this.#bytes = restoredBytes ?? 0
+    this.isEmpty = (restored?.bytes ?? 0) === 0
+    this.#bytes = restored?.bytes ?? 0
     this.#listener = listener
     // The listener is told of failures: nobody may be waiting for the tail.
-    this.#opened = openPart(fileSystem, place, restoredBytes)
+    this.#opened = openPart(fileSystem, place, restored !== undefined)
     this.#tail = this.#run(0, this.#opened)
     this.#tail.catch(() => {})
   }
@@ -137,8 +149,8 @@ export class InProgressPart {
   }
 }
 
-async function openPart(fileSystem: FileSystem, place: PartPlace, restoredBytes?: number): Promise<FileHandle> {
-  if (restoredBytes !== undefined) return await fileSystem.open(place.hiddenPath, 'append')
+async function openPart(fileSystem: FileSystem, place: PartPlace, isRestored: boolean): Promise<FileHandle> {
+  if (isRestored) return await fileSystem.open(place.hiddenPath, 'append')
   await fileSystem.makeDirectory(place.directory)
   return await fileSystem.open(place.hiddenPath, 'exclusive')
 }

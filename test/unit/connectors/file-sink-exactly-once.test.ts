@@ -136,6 +136,23 @@ describe('fileSink with checkpoints', () => {
     return { writer, committer: sink.createCommitter?.(context), context, sink }
   }
 
+  it('a part that goes on after a crash is as old as it was', async () => {
+    const directory = join(temporaryDirectory(), 'out')
+    const options = { rolling: { intervalMs: 1000 } }
+    const first = await start<string>(directory, options)
+    write(first.writer, 'a')
+    first.context.nowMs = 600
+    const { states } = await checkpoint(first.writer)
+    await first.writer.close?.()
+    const { writer, context } = restore(directory, states, options)
+    context.nowMs = 700
+    await writer.open?.()
+    expect((await checkpoint(writer)).committables).toEqual([])
+    context.nowMs = 1000
+    expect((await checkpoint(writer)).committables).toHaveLength(1)
+    await writer.close?.()
+  })
+
   it('removes parts begun after the checkpoint, and takes back what a later one had published', async () => {
     const directory = join(temporaryDirectory(), 'out')
     const options = { rolling: { onCheckpoint: true } }

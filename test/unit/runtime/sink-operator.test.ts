@@ -11,14 +11,18 @@ import { temporaryDirectory } from '../../support/temporary-directory.ts'
 const count = 300
 const numbers = Array.from({ length: count }, (_, n) => n)
 
-function run(sink: Sink<number>, configuration: Record<string, string> = {}): Promise<JobResult> {
+function run(
+  sink: Sink<number>,
+  configuration: Record<string, string> = {},
+  jobDir: string | undefined = temporaryDirectory(),
+): Promise<JobResult> {
   return executeJob({
     definition: job('sinks', (env) => {
       env.source(generator({ count, ratePerSecond: 1_500, make: (n) => n })).sinkTo(sink)
     }),
     parameters: parametersOf({}),
     parallelism: 1,
-    jobDir: temporaryDirectory(),
+    ...(jobDir !== '' && { jobDir }),
     configuration: {
       'execution.checkpointing.interval': '20 ms',
       'restart-strategy.exponential-delay.initial-backoff': '1 ms',
@@ -91,5 +95,16 @@ it('a commit that never comes to an end fails the job after the checkpoint time-
   await expect(run(transactions({ commit }), { 'execution.checkpointing.timeout': '150 ms' })).rejects.toMatchObject({
     code: 'MR_SINK_COMMIT_FAILED',
     message: expect.stringMatching(/not over after 150 ms; kept in the checkpoint: \{"transaction":1\}/),
+  })
+})
+
+it('where the job has no job directory, a failed commit does not claim that its transaction is kept', async () => {
+  const commit = (): never => {
+    throw new Error('down')
+  }
+  const failing = run(transactions({ commit }), { 'sink.committer.retries': '0' }, '')
+  await expect(failing).rejects.toMatchObject({
+    code: 'MR_SINK_COMMIT_FAILED',
+    message: expect.stringMatching(/down.*are not kept after it \(--job-dir\), and the transaction with them/),
   })
 })
