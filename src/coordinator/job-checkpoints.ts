@@ -11,12 +11,15 @@ import { CheckpointHistory } from '../checkpoint/checkpoint-history.ts'
 import { type CheckpointPlan, checkpointPlan } from '../checkpoint/checkpoint-plan.ts'
 import { type CheckpointSettings, checkpointSettings } from '../checkpoint/checkpoint-settings.ts'
 import { CheckpointStore } from '../checkpoint/checkpoint-store.ts'
+import { readSavepoint } from '../checkpoint/savepoint.ts'
 import type { CheckpointReport } from '../checkpoint/messages.ts'
 import type { CheckpointLocation } from '../checkpoint/snapshot-files.ts'
 import type { ProcessTable } from '../common/processes.ts'
 import type { Doors } from '../common/doors.ts'
 import { configOptions } from '../common/config-options.ts'
 import { Configuration } from '../common/configuration.ts'
+import { MillraceError } from '../common/errors.ts'
+import type { FileSystem } from '../common/file-system.ts'
 import { localPath } from '../common/local-path.ts'
 import type { JobGraph } from '../plan/job-graph.ts'
 import type { JobRequest } from './job-execution.ts'
@@ -49,6 +52,10 @@ export class JobCheckpoints {
     const settings = checkpointSettings(configuration)
     if (settings === undefined) return undefined
     const isPersistent = jobDir !== undefined
+    if (from !== undefined) {
+      const dropped = isPersistent && request.fresh === true ? resolve(jobDir) : undefined
+      await checkStart(resolve(from), { job, dropped, fileSystem: doors.fileSystem })
+    }
     const directory = isPersistent ? resolve(jobDir) : await mkdtemp(join(tmpdir(), 'millrace-'))
     try {
       const store = await CheckpointStore.open({
@@ -151,6 +158,29 @@ export class JobCheckpoints {
       throw error
     }
   }
+}
+
+/** Before anything of the job directory is touched: what cannot be started from must not cost what is there. */
+async function checkStart(
+  from: string,
+  {
+    job,
+    dropped,
+    fileSystem,
+  }: {
+    readonly job: JobGraph
+    /** The job directory, where it is to be emptied. */
+    readonly dropped: string | undefined
+    readonly fileSystem: FileSystem
+  },
+): Promise<void> {
+  const { metadata, root } = await readSavepoint(fileSystem, from)
+  if (root === dropped) {
+    const message = `${from} is a checkpoint of the job directory, and a fresh start drops all of them: start from it without --fresh, or in another job directory`
+    throw new MillraceError('MR_CONFIG_INVALID_VALUE', message, { context: { file: from } })
+  }
+  const allowNonRestoredState = Configuration.of(job.configuration).get(configOptions.recoveryIgnoreUnclaimed)
+  assignRestore(metadata, checkpointPlan(job), { allowNonRestoredState, directory: root })
 }
 
 function pathOf(text: string | undefined, what: string): string | undefined {

@@ -141,7 +141,7 @@ test('goes on from a savepoint with another state backend', async () => {
   for (const [index, backend] of ['managed', 'leveldb', 'heap'].entries()) {
     const before = committedValues(out).length
     const configuration = { 'state.backend.type': backend }
-    const made = request(counting(out), { jobDir: join(directory, backend), from, configuration })
+    const made = request(counting(out, { count: 16_000 }), { jobDir: join(directory, backend), from, configuration })
     const isLast = index === 2
     const { answer } = await runAnd(made, out, async (controls) => {
       if (isLast) return undefined
@@ -150,7 +150,7 @@ test('goes on from a savepoint with another state backend', async () => {
     })
     from = answer?.path
   }
-  expectExact(out, 8_000)
+  expectExact(out, 16_000)
 })
 
 test('a savepoint that fails half-way leaves nothing, and the job goes on', async () => {
@@ -240,6 +240,28 @@ test('refuses what does not fit, and says what', async () => {
     configuration: { 'execution.state-recovery.ignore-unclaimed-state': true },
   })
   await expect(executeJob(dropped)).resolves.toBeDefined()
+})
+
+test('a start from what does not fit, is not there or would be dropped leaves the job directory as it was', async () => {
+  const directory = temporaryDirectory()
+  const [out, elsewhere] = [join(directory, 'out'), join(directory, 'elsewhere')]
+  const jobDir = join(directory, 'job')
+  const other = request(counting(elsewhere, { uid: 'others' }), { jobDir: join(directory, 'other') })
+  const { answer } = await runAnd(other, elsewhere, (controls) => controls.stop())
+  await runAnd(request(counting(out), { jobDir }), out, (controls) => controls.stop())
+  const checkpoints = (): string[] => readdirSync(join(jobDir, 'checkpoints'))
+  const before = checkpoints()
+  for (const fresh of [false, true]) {
+    for (const from of [answer.path, join(directory, 'nowhere')]) {
+      const code = expect.stringMatching(/MR_CHECKPOINT_(INCOMPATIBLE|NOT_FOUND)/)
+      await expect(executeJob(request(counting(out), { jobDir, from, fresh }))).rejects.toMatchObject({ code })
+    }
+  }
+  const own = request(counting(out), { jobDir, from: join(jobDir, 'checkpoints', before[0]!), fresh: true })
+  await expect(executeJob(own)).rejects.toMatchObject({ code: 'MR_CONFIG_INVALID_VALUE' })
+  expect(checkpoints()).toEqual(before)
+  await executeJob(request(counting(out), { jobDir }))
+  expectExact(out)
 })
 
 test('two runs of one job directory at a time: the second is refused', async () => {
