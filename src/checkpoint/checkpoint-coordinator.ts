@@ -313,7 +313,7 @@ export class CheckpointCoordinator {
       stage: 'starting',
     }
     this.#pending.set(checkpointId, pending)
-    void this.#withStore(() => store.begin(checkpointId)).then(
+    void this.#withStore(() => store.begin(checkpointId, request?.target)).then(
       () => this.#sendBarrier(pending),
       (error: unknown) => this.#abort(pending, errorText(error), error),
     )

@@ -5,7 +5,7 @@ import type { CompletedCheckpoint } from './savepoint.ts'
 export interface CheckpointStorage {
   readonly jobId: string
   nextCheckpointId(): number
-  begin(checkpointId: number): Promise<void>
+  begin(checkpointId: number, savepointTarget?: string): Promise<void>
   complete(metadata: CheckpointMetadata): Promise<CompletedCheckpoint>
   writeSavepoint(metadata: CheckpointMetadata, target?: string): Promise<string>
   /** Answers shared files that nobody retained refers to any more. */

@@ -92,10 +92,14 @@ export class CheckpointStore {
     return this.#nextId++
   }
 
-  /** Makes the directory into which slots write; to be awaited before the trigger is sent. */
-  async begin(checkpointId: number): Promise<void> {
+  /**
+   * Makes the directory into which slots write, and the one where a savepoint goes, so that a job does not stop for one
+   * that cannot be written; to be awaited before the trigger is sent.
+   */
+  async begin(checkpointId: number, savepointTarget?: string): Promise<void> {
     const path = checkpointDirectory(this.location.directory, checkpointId)
-    await this.#writing(path, () => this.#fileSystem.makeDirectory(path))
+    const paths = savepointTarget === undefined ? [path] : [path, resolve(savepointTarget)]
+    for (const each of paths) await this.#writing(each, () => this.#fileSystem.makeDirectory(each))
   }
 
   /**

@@ -153,6 +153,18 @@ test('goes on from a savepoint with another state backend', async () => {
   expectExact(out, 16_000)
 })
 
+test('a stop whose savepoint has no place to go is refused, and the job goes on without a restart', async () => {
+  const directory = temporaryDirectory()
+  const out = join(directory, 'out')
+  writeFileSync(join(directory, 'file'), '')
+  const { result, answer } = await runAnd(request(counting(out)), out, async (controls) =>
+    controls.stop({ drain: true, target: join(directory, 'file/below') }).catch((error: unknown) => error),
+  )
+  expect(answer).toMatchObject({ code: 'MR_CHECKPOINT_FAILED' })
+  expect(result.restarts).toBeUndefined()
+  expectExact(out, 8_000)
+})
+
 test('a savepoint that fails half-way leaves nothing, and the job goes on', async () => {
   const directory = temporaryDirectory()
   const out = join(directory, 'out')
