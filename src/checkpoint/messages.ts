@@ -15,7 +15,8 @@
  *    everything up to `checkpointId` (see sink-committer.ts), then `checkpointCommitted` is sent. Without
  *    `commit` (plain savepoints, which are not recovered from): backends get notifyCheckpointAborted, operators nothing.
  * 5. On `checkpointAborted`: barriers of that and older checkpoints still under way are passed over; backends and
- *    operators get notifyCheckpointAborted. After an aborted `stop-suspend` sources read on.
+ *    operators get notifyCheckpointAborted. After an aborted `stop-suspend` sources read on; after an
+ *    aborted `stop-drain` the job starts again, since they have ended.
  * 6. `stop-suspend`: a source reads nothing after the barrier. `stop-drain`: a source emits the maximal watermark and
  *    endOfInput first, as if it had ended, then the barrier; operators finish before they snapshot.
  */
@@ -69,7 +70,7 @@ export interface SubtaskRestore {
   /** In flight on edges that lie within the subtask's chain now. */
   readonly chained?: readonly ChainedRestore[]
   /**
-   * The subtask had ended: it calls neither endInput nor finish again, passes endOfInput on as soon as its inputs have
+   * The subtask had finished: it calls neither endInput nor finish again, passes endOfInput on as soon as its inputs have
    * ended, and commits what `committables` holds.
    */
   readonly ended: boolean
