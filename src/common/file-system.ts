@@ -3,7 +3,7 @@
  * a disk in its place that forgets what was not synced, tears writes, is slow or full.
  * Paths are absolute. Errors are Node's (ENOENT, ENOSPC, …), passed through unchanged.
  */
-import { constants } from 'node:fs'
+import { constants, mkdirSync, statSync } from 'node:fs'
 import * as fsp from 'node:fs/promises'
 import { dirname } from 'node:path'
 
@@ -108,16 +108,47 @@ export const nodeFileSystem: FileSystem = {
   },
 }
 
-/** Node's recursive mkdir says ENOENT where a disk is read-only; the plain one says what is the matter. */
+/**
+ * Makes a directory and those above it. Node's recursive mkdir never comes back where the system refuses a directory as
+ * missing although the one above is there (below /proc), and says ENOENT where a disk is read-only.
+ */
 async function makeDirectory(path: string): Promise<void> {
   try {
-    await fsp.mkdir(path, { recursive: true })
+    await fsp.mkdir(path)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    const parent = dirname(path)
-    if (parent !== path) await makeDirectory(parent)
-    await fsp.mkdir(path).catch((cause: NodeJS.ErrnoException) => {
-      if (cause.code !== 'EEXIST') throw cause
+    if (isOneThere(path)) return
+    if (errnoOf(error) !== 'ENOENT' || dirname(path) === path) throw error
+    await makeDirectory(dirname(path))
+    await fsp.mkdir(path).catch((cause: unknown) => {
+      if (!isOneThere(path)) throw cause
     })
   }
+}
+
+/** As `FileSystem.makeDirectory`. */
+export function makeDirectorySync(path: string): void {
+  try {
+    mkdirSync(path)
+  } catch (error) {
+    if (isOneThere(path)) return
+    if (errnoOf(error) !== 'ENOENT' || dirname(path) === path) throw error
+    makeDirectorySync(dirname(path))
+    try {
+      mkdirSync(path)
+    } catch (cause) {
+      if (!isOneThere(path)) throw cause
+    }
+  }
+}
+
+function isOneThere(path: string): boolean {
+  try {
+    return statSync(path).isDirectory()
+  } catch {
+    return false
+  }
+}
+
+function errnoOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code
 }

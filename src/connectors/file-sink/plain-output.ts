@@ -13,6 +13,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { MillraceError } from '../../common/errors.ts'
+import { makeDirectorySync } from '../../common/file-system.ts'
 import { type ProcessIdentity, systemProcesses } from '../../common/processes.ts'
 import { sinkError } from './sink-error.ts'
 
@@ -49,14 +50,14 @@ export class PlainOutput {
   #makeStaging(): void {
     if (!isMountPoint(this.directory)) {
       try {
-        mkdirSync(dirname(this.directory), { recursive: true })
+        makeDirectorySync(dirname(this.directory))
         mkdirSync(this.#beside)
         return
       } catch (error) {
         if (!existsSync(this.directory)) throw error
       }
     }
-    mkdirSync(this.#inside, { recursive: true })
+    makeDirectorySync(this.#inside)
   }
 
   /** Where part files are written now. */

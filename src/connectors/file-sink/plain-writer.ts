@@ -2,8 +2,9 @@
  * Writes the part files of one subtask in plain mode: lines are gathered and written synchronously in large chunks (a
  * write into the page cache is faster than handing it to another thread). Hot per record: encode and push.
  */
-import { closeSync, mkdirSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { makeDirectorySync } from '../../common/file-system.ts'
 import type { OperatorContext } from '../../operators/operator.ts'
 import { Progress } from '../../common/progress.ts'
 import { LineBuffer } from '../formats/line-buffer.ts'
@@ -109,7 +110,7 @@ class Part {
     this.bucket = bucket
     this.#path = path
     try {
-      if (bucket !== '') mkdirSync(dirname(path), { recursive: true })
+      if (bucket !== '') makeDirectorySync(dirname(path))
       this.#fd = openSync(path, 'w')
     } catch (error) {
       throw sinkError(path, error)
