@@ -26,6 +26,7 @@ export const indexSlack = 2
 export abstract class FrontIndex {
   /** Entries, deleted ones included. */
   count = 0
+  deletedCount = 0
   /**
    * A row per entry, so that a look-up and its value meet the same cache line: the numeric key, or the offset into the
    * byte keys where the entry has one; then the value's words. `i64` is another view of it.
@@ -112,6 +113,12 @@ export abstract class FrontIndex {
     const f64 = this.f64
     const stride = this.stride
     for (let i = 0; i < found; i++) seen += f64[((hashes[i]! & entryMask) - 1) * stride]!
+    // A row of more than a key and a number may lie in two lines of the cache.
+    if (stride > 2) for (let i = 0; i < found; i++) seen += f64[(hashes[i]! & entryMask) * stride - 1]!
+    if (this.deletedCount > 0) {
+      const { states } = this
+      for (let i = 0; i < found; i++) seen += states[(hashes[i]! & entryMask) - 1]!
+    }
     this.touched = seen
     return missed
   }

@@ -38,7 +38,6 @@ export interface EntryWalk {
 }
 
 export class FrontTable extends FrontIndex {
-  deletedCount = 0
   bytes = 0
   /** Of all that were ever added. */
   hasInt32KeysOnly = true

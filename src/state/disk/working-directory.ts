@@ -2,8 +2,9 @@
  * Working directories of backends on disk. They hold nothing that outlives the process: what a process that was killed
  * has left behind is removed by the next one that works in the same place.
  */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { makeDirectorySync } from '../../common/file-system.ts'
 import { diskFailure } from './disk-failure.ts'
 
 const prefix = 'millrace-state'
@@ -17,14 +18,11 @@ export function makeWorkingDirectory(parent: string, kind: string): string {
   return mkdtempSync(join(parent, `${prefix}-${kind}-${process.pid}-`))
 }
 
-/** Node's own `recursive` never comes back where the system refuses a directory as missing (below /proc, say). */
 function makeDirectory(path: string): void {
-  if (existsSync(path)) return
-  if (!existsSync(dirname(path))) makeDirectory(dirname(path))
   try {
-    mkdirSync(path)
+    makeDirectorySync(path)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw diskFailure(error, `making the directory ${path}`)
+    throw diskFailure(error, `making the directory ${path}`)
   }
 }
 
