@@ -177,6 +177,24 @@ function createKeyedState(
   })
 }
 
+/**
+ * Freezes all of a task's operators now; resolves with what they have stored, by operator. One that fails does not end the
+ * wait: what the others still prepare must be in the next snapshot.
+ */
+export async function snapshotHomes(
+  homes: readonly OperatorHome[],
+  checkpointId: number,
+  openSink: (operatorId: string) => SnapshotSink,
+  options: SnapshotOptions,
+): Promise<Record<string, OperatorSnapshot>> {
+  const snapshots = homes.map((home) => home.snapshot(checkpointId, openSink(home.operatorId), options))
+  await Promise.allSettled(snapshots)
+  const found = await Promise.all(snapshots)
+  return Object.fromEntries(
+    found.flatMap((snapshot, i) => (snapshot === undefined ? [] : [[homes[i]!.operatorId, snapshot]])),
+  )
+}
+
 /** The homes of a task's operators, by node. */
 export class OperatorHomes {
   readonly #parts: OperatorHomesParts

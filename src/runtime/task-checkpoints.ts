@@ -22,7 +22,7 @@ import { encodeBatch } from '../exchange/encoded-batch.ts'
 import type { CheckpointBarrier } from '../exchange/stream-event.ts'
 import type { SnapshotSink } from '../state/snapshot-store.ts'
 import type { GateChannel } from './input-gate.ts'
-import type { OperatorHome } from './operator-home.ts'
+import { type OperatorHome, snapshotHomes } from './operator-home.ts'
 import type { AsyncHolds } from './async-holds.ts'
 import type { BarrierTaker, Task } from './task.ts'
 
@@ -302,14 +302,8 @@ export class TaskCheckpoints implements BarrierTaker {
     this.#passBarrierOn(current)
     if (current.isUnaligned) this.#recordBatchAtHand(current)
     const isSavepoint = barrier.kind !== 'checkpoint' && barrier.kind !== 'final'
-    const snapshots = homes.map((home) =>
-      home.snapshot(barrier.checkpointId, this.#parts.openSink(barrier.checkpointId, home.operatorId), { isSavepoint }),
-    )
-    current.operators = Promise.all(snapshots).then((found) =>
-      Object.fromEntries(
-        found.flatMap((snapshot, i) => (snapshot === undefined ? [] : [[homes[i]!.operatorId, snapshot]])),
-      ),
-    )
+    const openSink = (operatorId: string): SnapshotSink => this.#parts.openSink(barrier.checkpointId, operatorId)
+    current.operators = snapshotHomes(homes, barrier.checkpointId, openSink, { isSavepoint })
     current.operators.catch(() => {})
     current.hadEnded = task.hasFinished
     current.syncMs = clock.monotonicMs() - startedMs

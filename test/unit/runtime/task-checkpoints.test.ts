@@ -34,7 +34,13 @@ describe('a barrier that finds a watermark held up before an operator with recor
     }
     const task = { chain, outputs: [], gate: undefined, vertex: { index: 0, id: 'v' }, subtask: 0, batchAtHand() {} }
     // Doubles of what a barrier asks for.
-    const parts = { task, homes: [home], clock: new FakeClock(), holds: new AsyncHolds(), openSink: () => undefined }
+    const parts = {
+      task,
+      homes: [home],
+      clock: new FakeClock(),
+      holds: new AsyncHolds(),
+      openSink: () => undefined,
+    }
     const report = (each: CheckpointReport): void => void reports.push(each)
     const checkpoints = new TaskCheckpoints({ ...parts, report } as unknown as TaskCheckpointsParts)
     const barrier: CheckpointBarrier = {
@@ -61,7 +67,7 @@ describe('a barrier that finds a watermark held up before an operator with recor
 })
 
 describe('a barrier that comes while the snapshot before it is being written', () => {
-  const begin = () => {
+  const begin = (failingId?: number) => {
     const reports: CheckpointReport[] = []
     const written = new Map<number, () => void>()
     const home = {
@@ -70,9 +76,22 @@ describe('a barrier that comes while the snapshot before it is being written', (
       snapshot: (id: number) => new Promise<undefined>((resolve) => written.set(id, () => resolve(undefined))),
       checkpointAborted() {},
     }
+    const failing = {
+      ...home,
+      operatorId: 'failing',
+      snapshot: async (id: number) => {
+        if (id === failingId) throw new Error('disk full')
+      },
+    }
     const chain = { resume: () => Progress.Done, emptyStages() {} }
     const task = { chain, outputs: [], gate: undefined, vertex: { index: 0, id: 'v' }, subtask: 0, batchAtHand() {} }
-    const parts = { task, homes: [home], clock: new FakeClock(), holds: new AsyncHolds(), openSink: () => undefined }
+    const parts = {
+      task,
+      homes: [failing, home],
+      clock: new FakeClock(),
+      holds: new AsyncHolds(),
+      openSink: () => undefined,
+    }
     const report = (each: CheckpointReport): void => void reports.push(each)
     const checkpoints = new TaskCheckpoints({ ...parts, report } as unknown as TaskCheckpointsParts)
     const trigger = (checkpointId: number): void =>
@@ -102,6 +121,25 @@ describe('a barrier that comes while the snapshot before it is being written', (
     written.get(2)!()
     await checkpoints.settled()
     expect(reports).toMatchObject([1, 2].map((checkpointId) => ({ type: 'acknowledgeCheckpoint', checkpointId })))
+  })
+
+  it('waits for all operators of one that failed in another: what they prepare belongs to the next', async () => {
+    const { checkpoints, written, reports, trigger } = begin(1)
+    trigger(1)
+    checkpoints.step()
+    trigger(2)
+    await new Promise((resolve) => setImmediate(resolve))
+    checkpoints.step()
+    expect(written.has(2)).toBe(false)
+    written.get(1)!()
+    await checkpoints.settled()
+    checkpoints.step()
+    written.get(2)!()
+    await checkpoints.settled()
+    expect(reports).toMatchObject([
+      { type: 'declineCheckpoint', checkpointId: 1 },
+      { type: 'acknowledgeCheckpoint', checkpointId: 2 },
+    ])
   })
 
   it('does not wait for one that is given up', async () => {
