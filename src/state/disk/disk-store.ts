@@ -24,10 +24,13 @@ export interface DiskStore {
   readonly values: Uint8Array
   /** -1: absent. */
   readonly valueLengths: Int32Array
-  /** Packs the rows on another thread, if it can. The columns must stay, but their entries may change. */
+  /**
+   * Packs the rows on another thread, if it can; opens. The columns must stay, but their entries may change. Throws, and
+   * does not reject, where it cannot begin.
+   */
   packRows?(rows: RowsToPack): Promise<void>
-  /** Takes in packed entries (packed-entries-layout), above all that is there. Resolves once readers see them. */
-  ingest(buffers: readonly Uint8Array[]): Promise<void>
+  /** Takes in packed entries (packed-entries-layout), above all that is there. Resolves once readers see them. Throws as `packRows`. */
+  ingest(buffers: readonly Uint8Array[]): Promise<unknown>
   /** Milliseconds by which the next ingest should wait: the engine has much to merge, and reads suffer. 0: none. */
   backlogMs?(): number
   /**

@@ -115,11 +115,9 @@ export class IngestJob implements SpillJob {
     this.#packed(this.#packing.rows)
   }
 
-  async #pack(rows: RowsToPack): Promise<void> {
-    const opening = this.#store.open()
-    if (opening !== undefined) await opening
-    await this.#store.packRows!(rows)
-    this.#packed(rows)
+  /** Throws at once what could not be begun: nobody who waits for what was begun would hear of it. */
+  #pack(rows: RowsToPack): Promise<void> {
+    return this.#store.packRows!(rows).then(() => this.#packed(rows))
   }
 
   #packed(rows: RowsToPack): void {
@@ -161,14 +159,17 @@ export class IngestJob implements SpillJob {
     return this.#takePause() ? new Promise((resolve) => setTimeout(resolve, pauseMs)) : undefined
   }
 
-  async #ingest(): Promise<void> {
+  /** Throws as `#pack`. */
+  #ingest(): Promise<void> {
     const piece = this.#piecesDone
     this.#charge(this.#bytesNeeded())
     const buffers = this.#generation.lendBuffers()
     const opening = this.#store.open()
-    if (opening !== undefined) await opening
-    await this.#store.ingest(buffers)
-    if (this.#piecesDone === piece) this.#pieceDone()
+    const ingested =
+      opening === undefined ? this.#store.ingest(buffers) : opening.then(() => this.#store.ingest(buffers))
+    return ingested.then(() => {
+      if (this.#piecesDone === piece) this.#pieceDone()
+    })
   }
 
   #pieceDone(): void {

@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs'
 import { diskFailure } from '../disk/disk-failure.ts'
 import type { DiskStore, StoreScan, StoreTable } from '../disk/disk-store.ts'
 import { type KeyRange, rangeOfKeyGroups } from '../disk/entry-key-layout.ts'
+import { live } from '../disk/front-index.ts'
 import { PackedEntriesReader } from '../disk/packed-entries-layout.ts'
 import type { RowsToPack } from '../disk/rows-to-pack.ts'
 import { KeyClass } from '../key-class.ts'
@@ -78,9 +79,9 @@ export class RocksdbStore implements DiskStore {
     }
   }
 
-  async packRows(rows: RowsToPack): Promise<void> {
+  packRows(rows: RowsToPack): Promise<void> {
     const { table, pending, hasBeneath } = rows.part
-    await this.#binding.packRows(
+    return this.#binding.packRows(
       this.#open(),
       rows.cells,
       rows.keyGroups,
@@ -91,15 +92,15 @@ export class RocksdbStore implements DiskStore {
       table.prefix,
       KeyClass.Int32,
       table.cell.codec.fixedBytes,
-      rows.liveBit,
+      live,
       hasBeneath,
       rows.used,
       ...rows.writers.map((writer) => writer.buffer),
     )
   }
 
-  async ingest(buffers: readonly Uint8Array[]): Promise<void> {
-    await this.#binding.ingest(this.#open(), ...buffers)
+  ingest(buffers: readonly Uint8Array[]): Promise<unknown> {
+    return this.#binding.ingest(this.#open(), ...buffers)
   }
 
   /** Begun reads look into every table of level 0: compaction has to keep up with those that come. */

@@ -58,6 +58,27 @@ describe.skipIf(reason !== undefined)('packed rows', () => {
   })
   afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
+  it.each(['packRows', 'ingest'] as const)(
+    'are not given up where %s cannot begin while the slot waits',
+    async (step) => {
+      class RefusingStore extends RocksdbStore {}
+      RefusingStore.prototype[step] = () => {
+        throw new Error('refused')
+      }
+      const backend = new DiskBackend('rocksdb', (path) => new RefusingStore(path, {}), {
+        keyGroupRange: { first: 0, last: 127 },
+        maxParallelism: 128,
+        localDirectory: directory,
+      })
+      const state = backend.value<number>({ kind: 'value', name: 'v', type: types.int32() })
+      change(backend, state, new Map(), prng(1), changesPerRound)
+      const writing = backend.snapshot(1, new MemorySnapshotStore())
+      expect(() => backend.queue.drainNow()).toThrow('refused')
+      await expect(writing).rejects.toThrow('refused')
+      await backend.close()
+    },
+  )
+
   it.each([
     { type: 'float64', memory: 'unlimited', frontBytesMax: undefined, seed: 1 },
     { type: 'int32', memory: 'unlimited', frontBytesMax: undefined, seed: 2 },
