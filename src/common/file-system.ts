@@ -6,6 +6,7 @@
 import { constants, mkdirSync, statSync } from 'node:fs'
 import * as fsp from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { errnoOf } from './durable-file.ts'
 
 const readChunkBytes = 1 << 20
 
@@ -147,8 +148,4 @@ function isOneThere(path: string): boolean {
   } catch {
     return false
   }
-}
-
-function errnoOf(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException).code
 }

@@ -16,6 +16,7 @@ import { entryPrefix } from './entry-key-layout.ts'
 import type { FrontMemory } from './front-memory.ts'
 import { FrontTable } from './front-table.ts'
 import { FrozenPart, type Generation } from './generation.ts'
+import { PlainEntryWriter } from './plain-entry-writer.ts'
 
 export class DiskTable {
   readonly cell: DiskCell<unknown>
@@ -32,6 +33,7 @@ export class DiskTable {
   #accountedActive = 0
   #accountedClean = 0
 
+  #plainWriter: PlainEntryWriter | undefined
   readonly #memory: FrontMemory
 
   constructor(cell: DiskCell<unknown>, namespace: Namespace, memory: FrontMemory) {
@@ -61,6 +63,13 @@ export class DiskTable {
       if (front.find(key) >= 0) return true
     }
     return false
+  }
+
+  /** For values that are numbers and do not expire. */
+  plainWriter(): PlainEntryWriter | undefined {
+    const { cell, prefix } = this
+    if (!cell.layout.isNumber || cell.prune() !== undefined) return undefined
+    return (this.#plainWriter ??= new PlainEntryWriter(prefix, cell.codec.fixedBytes))
   }
 
   /** What has changed becomes a part; the active table goes on. */

@@ -12,14 +12,13 @@ import type { DiskTable } from './disk-table.ts'
 import { rangeOfNamespace, writeEntryStart } from './entry-key-layout.ts'
 import { freeMemory } from './free-memory.ts'
 import type { FrontTable } from './front-table.ts'
-import { PackedEntriesWriter } from './packed-entries-layout.ts'
-import { PlainEntryWriter } from './plain-entry-writer.ts'
+import { packedBufferBytes, PackedEntriesWriter } from './packed-entries-layout.ts'
+import type { PlainEntryWriter } from './plain-entry-writer.ts'
 import { bitsOf, type RowsToPack, rowsToPack } from './rows-to-pack.ts'
 
 const entriesPerStep = 4096
 /** Of those that are written in place: as long. Words of bits that are skipped count as well. */
 const plainEntriesPerStep = 32_768
-const bufferBytes = 4 * 1024 * 1024
 
 export class FrozenPart {
   readonly table: DiskTable
@@ -43,9 +42,7 @@ export class FrozenPart {
     this.hasBeneath = table.isOnDisk
     this.pending = pending
     this.generation = generation
-    const { cell } = table
-    const isPlain = cell.layout.isNumber && cell.prune() === undefined
-    this.plain = isPlain ? new PlainEntryWriter(table.prefix, cell.codec.fixedBytes) : undefined
+    this.plain = table.plainWriter()
     this.front.readers.push(this)
   }
 
@@ -194,9 +191,9 @@ export class Generation {
   }
 
   #makeRoom(): void {
-    if (this.#writer.position <= bufferBytes) return
+    if (this.#writer.position <= packedBufferBytes) return
     this.#full.push(this.#writer)
-    this.#writer = new PackedEntriesWriter(bufferBytes + 65_536)
+    this.#writer = new PackedEntriesWriter(packedBufferBytes + 65_536)
   }
 
   encodeEntry(part: FrozenPart, entry: number): void {

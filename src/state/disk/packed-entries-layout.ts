@@ -11,6 +11,8 @@
 const tombstone = 0xffffffff
 const rangeTombstone = 0xfffffffe
 export const entryHeaderBytes = 8
+/** Of the buffers in which a generation is handed to the store. */
+export const packedBufferBytes: number = 4 * 1024 * 1024
 
 export class PackedEntriesWriter {
   /** Replaced when it grows; only [0, position) is written. */

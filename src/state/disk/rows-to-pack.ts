@@ -4,13 +4,11 @@
  * encoded counts. The columns stay where they are until `FrozenPart.release`.
  */
 import { int32EntryKeyBytes } from './entry-key-layout.ts'
-import { live } from './front-index.ts'
 import type { FrozenPart } from './generation.ts'
-import { entryHeaderBytes, PackedEntriesWriter } from './packed-entries-layout.ts'
+import { entryHeaderBytes, packedBufferBytes, PackedEntriesWriter } from './packed-entries-layout.ts'
 
 /** Fewer are encoded by the slot itself before another thread has begun. */
 const entriesMin = 8192
-const bufferBytes = 4 * 1024 * 1024
 
 export class RowsToPack {
   readonly part: FrozenPart
@@ -21,7 +19,6 @@ export class RowsToPack {
   readonly cells: Float64Array
   readonly keyGroups: Uint16Array
   readonly states: Uint8Array
-  readonly liveBit: number = live
   readonly writers: readonly PackedEntriesWriter[]
   /** Per writer: bytes and entries, once it is packed. */
   readonly used: Uint32Array
@@ -35,7 +32,7 @@ export class RowsToPack {
     this.keyGroups = front.keyGroups
     this.states = front.states
     const bytes = entryBytesOf(part)
-    const entriesPerBuffer = Math.floor(bufferBytes / bytes)
+    const entriesPerBuffer = Math.floor(packedBufferBytes / bytes)
     const writers: PackedEntriesWriter[] = []
     for (let left = entries; left > 0; left -= entriesPerBuffer) {
       const count = Math.min(left, entriesPerBuffer)
