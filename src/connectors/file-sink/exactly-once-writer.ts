@@ -261,8 +261,11 @@ export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWrit
       const copy = this.#placeOf(place.bucket, this.#nextId())
       const content = await fileSystem.readFile(kept)
       const handle = await fileSystem.open(copy.hiddenPath, 'exclusive')
-      await handle.write(content.subarray(0, bytes))
-      await handle.close()
+      try {
+        await handle.write(content.subarray(0, bytes))
+      } finally {
+        await handle.close()
+      }
       return copy
     }
     if ((await fileSystem.stat(place.path)) !== undefined) await fileSystem.rename(place.path, place.hiddenPath)
