@@ -38,12 +38,13 @@ export function finished(process: ChildProcess): Promise<Finished> {
 }
 
 /** Resolves with what was printed so far once it matches. */
-export function printed(process: ChildProcess, pattern: RegExp): Promise<string> {
+export function printed(process: ChildProcess, pattern: RegExp | ((text: string) => boolean)): Promise<string> {
+  const isMatch = typeof pattern === 'function' ? pattern : (text: string): boolean => pattern.test(text)
   let text = ''
   return new Promise((resolve, reject) => {
     process.stdout?.on('data', (part: string | Uint8Array) => {
       text += part.toString()
-      if (pattern.test(text)) resolve(text)
+      if (isMatch(text)) resolve(text)
     })
     process.on('close', (code) => reject(new Error(`ended with ${code} before printing ${pattern}: ${text}`)))
   })

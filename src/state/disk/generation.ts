@@ -34,6 +34,8 @@ export class FrozenPart {
   readonly plain: PlainEntryWriter | undefined
   /** Words of it below this one are empty. */
   wordsDone = 0
+  /** Another thread packs entries: it may see one as it becomes later, unless something newer is encoded here. */
+  isBeingPacked = false
 
   constructor(table: DiskTable, generation: Generation, bytes: number, pending: Int32Array) {
     this.table = table
@@ -207,7 +209,7 @@ export class Generation {
   #encodeWhole(part: FrozenPart, entry: number): void {
     const { table, front } = part
     const isLive = front.isLive(entry) && !this.#isExpired(part, entry)
-    if (!isLive && !part.hasBeneath) return
+    if (!isLive && !part.hasBeneath && !part.isBeingPacked) return
     this.#makeRoom()
     const key = this.#key
     key.reset()

@@ -26,6 +26,7 @@ export class RowsToPack {
   constructor(part: FrozenPart, endWord: number, entries: number) {
     const { front } = part
     this.part = part
+    part.isBeingPacked = true
     this.firstWord = part.wordsDone
     this.endWord = endWord
     this.cells = front.f64
@@ -50,6 +51,7 @@ export class RowsToPack {
     this.writers.forEach((writer, i) => writer.filled(used[2 * i]!, used[2 * i + 1]!))
     part.pending.fill(0, this.firstWord, this.endWord)
     part.wordsDone = this.endWord
+    part.isBeingPacked = false
   }
 }
 

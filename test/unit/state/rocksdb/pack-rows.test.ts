@@ -32,6 +32,17 @@ class CountingStore extends RocksdbStore {
   }
 }
 
+/** Its thread has read every word of `pending` before the slot goes on, and the rows of these entries after it has. */
+class LateStore extends RocksdbStore {
+  isLate = true
+  override async packRows(rows: RowsToPack): Promise<void> {
+    const pending = rows.part.pending.slice()
+    while (this.isLate) await turn()
+    const part = Object.create(rows.part, { pending: { value: pending } }) as RowsToPack['part']
+    await super.packRows(Object.create(rows, { part: { value: part } }) as RowsToPack)
+  }
+}
+
 function change(backend: DiskBackend, state: ValueState<number>, model: Model, random: Prng, count: number): void {
   for (let i = 0; i < count; i++) {
     // Most keys come later: tables grow.
@@ -78,6 +89,45 @@ describe.skipIf(reason !== undefined)('packed rows', () => {
       await backend.close()
     },
   )
+
+  it('do not hold what was deleted at the barrier, and came again while they were packed', async () => {
+    const snapshots = new MemorySnapshotStore()
+    let store: LateStore | undefined
+    const open = (name: string): DiskBackend =>
+      new DiskBackend('rocksdb', (path) => (store = new LateStore(path, {})), {
+        keyGroupRange: { first: 0, last: 127 },
+        maxParallelism: 128,
+        localDirectory: join(directory, name),
+      })
+    const descriptor = { kind: 'value', name: 'v', type: types.int32() } as const
+    const backend = open('working')
+    const state = backend.value<number>(descriptor)
+    const update = (key: number, value: number | undefined): void => {
+      backend.setCurrentKey(key)
+      if (value === undefined) state.clear()
+      else state.update(value)
+    }
+    const isDeleted = (key: number): boolean => key % 4 === 0
+    for (let key = 0; key < keyCount; key++) update(key, key)
+    for (let key = 0; key < keyCount; key++) if (isDeleted(key)) update(key, undefined)
+
+    const writing = backend.snapshot(1, snapshots)
+    for (let i = 0; i < 10; i++) await turn()
+    for (let key = 0; key < keyCount; key++) update(key, -1)
+    store!.isLate = false
+    const handle = await writing
+
+    const again = open('restored')
+    await again.restore([handle], snapshots)
+    const restored = again.value<number>(descriptor)
+    for (let key = 0; key < keyCount; key++) {
+      again.setCurrentKey(key)
+      const expected = isDeleted(key) ? undefined : key
+      if (restored.value() !== expected) expect([key, restored.value()]).toEqual([key, expected])
+    }
+    await again.close()
+    await backend.close()
+  })
 
   it.each([
     { type: 'float64', memory: 'unlimited', frontBytesMax: undefined, seed: 1 },
