@@ -43,9 +43,11 @@ async function live(
   from: Checkpoint | undefined,
 ): Promise<void> {
   const parallelism = 1 + random.nextBelow(3)
+  const buckets = random.nextBelow(2) === 0 ? 3 : 17
   const sink = fileSink<number>(directory, {
     fileSystem: disk,
-    buckets: (value) => (value % 3 === 0 ? '' : `bucket-${value % 3}`),
+    buckets: (value) => (value % buckets === 0 ? '' : `bucket-${value % buckets}`),
+    openFilesMax: 1 + random.nextBelow(3),
     rolling: { bytesMax: 1 + random.nextBelow(60), onCheckpoint: random.nextBelow(2) === 0 },
   })
   await sink.prepare?.({ parallelism, isRestored: from !== undefined, checkpointsEnabled: true })

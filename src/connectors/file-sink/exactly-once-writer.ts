@@ -10,16 +10,20 @@
  *    name is used twice, and a part that is counted beyond a checkpoint was begun after it.
  * 4. A savepoint holds no open part, and its pending ones bear a name (`kept`) that a restore from an older checkpoint
  *    leaves alone: a job that goes on from there can be started from the savepoint afterwards.
+ * 5. However many buckets there are, files that are open, bytes that wait and operations under way are limited. What grows
+ *    is a small object for each open part.
  */
 import type { FileSystem } from '../../common/file-system.ts'
 import { parentOf } from '../../common/durable-file.ts'
 import { MillraceError } from '../../common/errors.ts'
+import { eachInLanes } from '../../common/lanes.ts'
 import { Progress } from '../../common/progress.ts'
 import type { OperatorContext } from '../../operators/operator.ts'
 import type { ListState } from '../../state/keyed-state-backend.ts'
 import type { SinkWriter } from '../sink.ts'
 import { type BucketAssigner, checkBucket, noBuckets } from './bucket-assigner.ts'
-import { InProgressPart, type PartListener, type PartPlace, type RestoredPart } from './in-progress-part.ts'
+import { InProgressPart, type PartPlace, type PartSurroundings, type RestoredPart } from './in-progress-part.ts'
+import { OpenFiles } from './open-files.ts'
 import type { PendingPart } from './part-committer.ts'
 import { parsePartName, type PartId, partName, type PartNaming } from './part-name.ts'
 import type { ResolvedRollingPolicy } from './rolling-policy.ts'
@@ -35,6 +39,7 @@ export interface ExactlyOnceOptions<T> {
   readonly encoder: RowEncoder<T>
   readonly buckets: BucketAssigner<T>
   readonly rolling: ResolvedRollingPolicy
+  readonly openFilesMax: number
 }
 
 /** What a checkpoint holds of one subtask. */
@@ -55,14 +60,35 @@ interface PartCount {
   readonly nextCount: number
 }
 
+/** What one checkpoint publishes and makes durable. */
+interface Prepared {
+  /** Parts that stay open, or, for a savepoint, are to be sealed. */
+  readonly open: readonly InProgressPart[]
+  /** Sealings that have begun. */
+  readonly begun: readonly Promise<void>[]
+  readonly sealed: readonly PendingPart[]
+  readonly changedNames: Set<string>
+  readonly isSavepoint: boolean
+}
+
 /** Bytes under way to files before the writer says that it is full. */
 const underWayBytesMax = 8 << 20
+/** Operations under way, some of which wait for others, before the writer says that it is full. */
+const operationsMax = 1024
+/** What all parts together gather before they hand over, in turn, less than a chunk. */
+const gatheredBytesMax = 32 << 20
+/** Parts that are synced and sealed, and directories that are synced, at a time. */
+const syncLanes = 64
 
 export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWriterState> {
   readonly #options: ExactlyOnceOptions<T>
   readonly #context: OperatorContext
   readonly #parts = new Map<string, InProgressPart>()
-  readonly #listener: PartListener
+  readonly #surroundings: PartSurroundings
+  readonly #files: OpenFiles
+  /** Goes round through `#parts`: which part hands over next. */
+  #turn: Iterator<InProgressPart> | undefined
+  #gatheredBytes = 0
   #restored: readonly PartWriterState[] = []
   #last: InProgressPart | undefined
   #nextCount = 0
@@ -70,10 +96,14 @@ export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWrit
   /** Parts closed since the last checkpoint, and the work of closing them. */
   #sealed: PendingPart[] = []
   #sealing: Promise<void>[] = []
+  /** The checkpoints that are being prepared. */
+  #preparing: Promise<unknown> = Promise.resolve()
   /** Directories with changed names that are not known to be durable. */
   #changedNames = new Set<string>()
   #operations = 0
   #underWayBytes = 0
+  /** The task waits until less is under way. */
+  #isAwaited = false
   #hold: { release(): void } | undefined
   #failure: MillraceError | undefined
   #isClosed = false
@@ -81,11 +111,13 @@ export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWrit
   constructor(options: ExactlyOnceOptions<T>, context: OperatorContext) {
     this.#options = options
     this.#context = context
-    this.#listener = {
-      begun: (bytes) => this.#begun(bytes),
-      ended: (bytes) => this.#ended(bytes),
-      failed: (path, error) => this.#fail(path, error),
+    this.#files = new OpenFiles(options.openFilesMax, (path, error) => this.#fail(path, error))
+    const listener = {
+      begun: (bytes: number) => this.#begun(bytes),
+      ended: (bytes: number) => this.#ended(bytes),
+      failed: (path: string, error: unknown) => this.#fail(path, error),
     }
+    this.#surroundings = { fileSystem: options.fileSystem, files: this.#files, listener }
   }
 
   restoreState(states: readonly PartWriterState[]): void {
@@ -105,16 +137,21 @@ export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWrit
     const { encoder, buckets, rolling } = this.#options
     let part = this.#last
     if (buckets !== noBuckets || part === undefined) part = this.#partFor(value, timestampMs)
+    const gatheredBefore = part.gatheredBytes
     if (part.isEmpty) {
       const head = encoder.head(value)
       if (head !== undefined) part.add(head)
     }
     part.add(encoder.line(value))
+    this.#gatheredBytes += part.gatheredBytes - gatheredBefore
     if (part.sizeSoFar >= rolling.bytesMax) this.#seal(part)
+    while (this.#gatheredBytes > gatheredBytesMax) this.#handOver(this.#nextInTurn())
   }
 
   isFull(): boolean {
-    return this.#underWayBytes >= underWayBytesMax
+    const isFull = this.#underWayBytes >= underWayBytesMax || this.#operations >= operationsMax
+    if (isFull) this.#isAwaited = true
+    return isFull
   }
 
   flush(endOfInput: boolean): Progress {
@@ -122,21 +159,30 @@ export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWrit
     const nowMs = this.#context.clock.nowMs()
     for (const part of this.#parts.values()) {
       part.markActivity(nowMs)
-      if (endOfInput || this.#isDue(part, nowMs)) this.#seal(part)
-      else part.handOver()
+      const isSealed = endOfInput || this.#isDue(part, nowMs)
+      if (!isSealed && part.gatheredBytes === 0) continue
+      if (this.#operations >= operationsMax) {
+        this.#isAwaited = true
+        return Progress.Blocked
+      }
+      if (isSealed) this.#seal(part)
+      else this.#handOver(part)
     }
     return Progress.Done
   }
 
   prepareCommit(isSavepoint = false): Promise<readonly PendingPart[]> {
-    if (isSavepoint) for (const part of this.#parts.values()) this.#seal(part)
+    const open = [...this.#parts.values()]
+    if (isSavepoint) for (const part of open) this.#takeOut(part)
+    const begun = this.#sealing
     const sealed = this.#sealed
-    const work = [...this.#sealing, ...[...this.#parts.values()].map((part) => part.sync())]
     const changedNames = this.#changedNames
     this.#sealed = []
     this.#sealing = []
     this.#changedNames = new Set()
-    return this.#makeDurable(sealed, work, changedNames, isSavepoint)
+    const prepared = this.#makeDurable({ open, begun, sealed, changedNames, isSavepoint })
+    this.#preparing = Promise.allSettled([this.#preparing, prepared])
+    return prepared
   }
 
   snapshotState(): readonly PartWriterState[] {
@@ -151,31 +197,51 @@ export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWrit
 
   async close(): Promise<void> {
     this.#isClosed = true
-    await Promise.allSettled([...[...this.#parts.values()].map((part) => part.abandon()), ...this.#sealing])
+    const open = [...this.#parts.values()].map((part) => part.abandon())
+    await Promise.allSettled([...open, ...this.#sealing, this.#preparing])
+    await this.#files.closeAll()
     this.#hold?.release()
     this.#hold = undefined
   }
 
-  async #makeDurable(
-    sealed: readonly PendingPart[],
-    work: readonly Promise<void>[],
-    changedNames: Set<string>,
-    isSavepoint: boolean,
-  ): Promise<readonly PendingPart[]> {
-    const { fileSystem, directory } = this.#options
+  async #makeDurable({ open, begun, sealed, changedNames, isSavepoint }: Prepared): Promise<readonly PendingPart[]> {
+    const { directory } = this.#options
     try {
-      await Promise.all(work)
+      const finish = isSavepoint ? (part: InProgressPart) => part.seal() : (part: InProgressPart) => part.sync()
+      await Promise.all([...begun, this.#inLanes(open, finish)])
       if (isSavepoint) for (const part of sealed) changedNames.add(part.directory)
-      const pending = isSavepoint ? await Promise.all(sealed.map((part) => this.#keep(part))) : sealed
-      for (const path of changedNames) {
-        for (let name = path; name.length > directory.length; name = parentOf(name))
-          await fileSystem.syncDirectory(name)
-      }
-      if (changedNames.size > 0) await fileSystem.syncDirectory(directory)
+      const pending = isSavepoint ? await this.#keepAll(sealed) : sealed
+      await this.#syncNames(changedNames)
+      if (this.#failure !== undefined) throw this.#failure
       return pending
     } catch (error) {
       throw this.#failure ?? sinkError(directory, error)
     }
+  }
+
+  /** Where the writer is closed meanwhile nobody waits for the rest. */
+  #inLanes<V>(items: Iterable<V>, act: (item: V) => Promise<unknown>): Promise<void> {
+    return eachInLanes(items, syncLanes, async (item) => {
+      if (this.#isClosed) throw new Error('the writer is closed')
+      await act(item)
+    })
+  }
+
+  /** Directories with changed names, and those that these lie in. */
+  async #syncNames(changed: Set<string>): Promise<void> {
+    const { fileSystem, directory } = this.#options
+    const all = new Set<string>()
+    for (const path of changed) {
+      for (let name = path; name.length > directory.length && !all.has(name); name = parentOf(name)) all.add(name)
+    }
+    if (changed.size > 0) all.add(directory)
+    await this.#inLanes(all, (path) => fileSystem.syncDirectory(path))
+  }
+
+  async #keepAll(sealed: readonly PendingPart[]): Promise<readonly PendingPart[]> {
+    const kept: PendingPart[] = []
+    await this.#inLanes(sealed.entries(), async ([index, part]) => (kept[index] = await this.#keep(part)))
+    return kept
   }
 
   /** Gives a pending part the name under which a savepoint finds it. */
@@ -204,26 +270,46 @@ export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWrit
   }
 
   #begin(place: PartPlace, restored?: RestoredPart): InProgressPart {
-    const { fileSystem } = this.#options
-    const part = new InProgressPart(fileSystem, place, this.#context.clock.nowMs(), this.#listener, restored)
+    const part = new InProgressPart(this.#surroundings, place, this.#context.clock.nowMs(), restored)
     this.#parts.set(place.bucket, part)
     if (restored === undefined) this.#changedNames.add(place.directory)
     return part
   }
 
+  /** The next part that has gathered something. */
+  #nextInTurn(): InProgressPart {
+    for (;;) {
+      this.#turn ??= this.#parts.values()
+      const next = this.#turn.next()
+      if (next.done === true) this.#turn = undefined
+      else if (next.value.gatheredBytes > 0) return next.value
+    }
+  }
+
+  #handOver(part: InProgressPart): void {
+    this.#gatheredBytes -= part.gatheredBytes
+    part.handOver()
+  }
+
   #seal(part: InProgressPart): void {
+    this.#takeOut(part)
+    const sealing = part.seal()
+    // Whoever waits for it sees the failure; nobody may wait for it any more where the task ends before.
+    sealing.catch(() => {})
+    this.#sealing.push(sealing)
+  }
+
+  /** From now on a pending part; to be sealed. */
+  #takeOut(part: InProgressPart): void {
     const { directory, bucket, id } = part.place
     const { naming } = this.#options
-    const sealing = part.seal()
+    this.#handOver(part)
     this.#sealed.push({
       directory,
       hiddenName: partName(naming, id, 'inprogress'),
       name: partName(naming, id, 'published'),
       bytes: part.bytes,
     })
-    // Whoever waits for it sees the failure; nobody may wait for it any more where the task ends before.
-    sealing.catch(() => {})
-    this.#sealing.push(sealing)
     this.#parts.delete(bucket)
     if (this.#last === part) this.#last = undefined
   }
@@ -231,8 +317,7 @@ export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWrit
   #placeOf(bucket: string, id: PartId): PartPlace {
     const { naming, directory: root } = this.#options
     const directory = bucket === '' ? root : `${root}/${bucket}`
-    const hiddenPath = `${directory}/${partName(naming, id, 'inprogress')}`
-    return { id, bucket, directory, hiddenPath, path: `${directory}/${partName(naming, id, 'published')}` }
+    return { id, bucket, directory, hiddenPath: `${directory}/${partName(naming, id, 'inprogress')}` }
   }
 
   /** Goes on with an open part of the checkpoint. A bucket that has one already gets it as a finished one. */
@@ -268,7 +353,8 @@ export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWrit
       }
       return copy
     }
-    if ((await fileSystem.stat(place.path)) !== undefined) await fileSystem.rename(place.path, place.hiddenPath)
+    const published = `${place.directory}/${partName(naming, place.id, 'published')}`
+    if ((await fileSystem.stat(published)) !== undefined) await fileSystem.rename(published, place.hiddenPath)
     return place
   }
 
@@ -317,11 +403,13 @@ export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWrit
   }
 
   #ended(bytes: number): void {
-    const wasFull = this.isFull()
     this.#operations--
     this.#underWayBytes -= bytes
     if (this.#isClosed) return
-    if (wasFull && !this.isFull()) this.#context.post(() => {})
+    if (this.#isAwaited && this.#underWayBytes < underWayBytesMax && this.#operations <= operationsMax / 2) {
+      this.#isAwaited = false
+      this.#context.post(() => {})
+    }
     if (this.#operations > 0) return
     this.#hold?.release()
     this.#hold = undefined

@@ -16,6 +16,8 @@ import { PlainWriter } from './plain-writer.ts'
 import { type RollingPolicy, rollingPolicy } from './rolling-policy.ts'
 import { rowEncoder } from './row-encoder.ts'
 
+const openFilesMaxDefault = 128
+
 /** What a file sink writes, into which files, and when it begins the next one. */
 export interface FileSinkOptions<T> {
   /** 'text' (default), 'ndjson', 'csv', or a function that answers a record's line without its line end. */
@@ -30,6 +32,12 @@ export interface FileSinkOptions<T> {
   readonly buckets?: BucketAssigner<T>
   /** When a part is finished and the next one begun. Without checkpoints only `bytesMax` counts; default: never. */
   readonly rolling?: RollingPolicy
+  /**
+   * With checkpoints: files that each subtask keeps open at most. Where it writes to more buckets at a time, the file that
+   * was written least recently is closed, and opened again when its part goes on. A part that is not finished takes about
+   * 3 KB of memory; `rolling.inactivityMs` says when it is. Default 128.
+   */
+  readonly openFilesMax?: number
   /** File names are PREFIX-SUBTASK-COUNT + SUFFIX. Default prefix: `part`. */
   readonly partPrefix?: string
   /** For example `.txt`. Default: none. */
@@ -72,6 +80,10 @@ export function fileSink<T>(
   const plain = new PlainOutput(path)
   const buckets = options.buckets ?? noBuckets
   const rolling = rollingPolicy(options.rolling)
+  const openFilesMax = options.openFilesMax ?? openFilesMaxDefault
+  if (!Number.isSafeInteger(openFilesMax) || openFilesMax < 1) {
+    throw new MillraceError('MR_CONFIG_INVALID_VALUE', `openFilesMax must be an integer >= 1, got ${openFilesMax}`)
+  }
   let isExactlyOnce = false
   /** The coordinator's, once it has prepared the sink. */
   let prepared: FileSystem | undefined
@@ -83,7 +95,8 @@ export function fileSink<T>(
       const encoder = rowEncoder<T>(options.format ?? 'text', options)
       if (hasCheckpoints(context)) {
         const fileSystem = fileSystemOf(context)
-        return new ExactlyOnceWriter({ fileSystem, directory: path, naming, encoder, buckets, rolling }, context)
+        const exactlyOnce = { fileSystem, directory: path, naming, encoder, buckets, rolling, openFilesMax }
+        return new ExactlyOnceWriter(exactlyOnce, context)
       }
       const rollBytes = options.rolling?.bytesMax ?? Number.POSITIVE_INFINITY
       return new PlainWriter(plain.staging(), { encoder, buckets, rollBytes, naming }, context)

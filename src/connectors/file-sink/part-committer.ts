@@ -8,7 +8,11 @@
  */
 import { failPoint } from '../../common/fail-points.ts'
 import type { FileSystem } from '../../common/file-system.ts'
+import { eachInLanes } from '../../common/lanes.ts'
 import type { Committer, CommitRequest } from '../sink.ts'
+
+/** Directories that are synced at a time. */
+const syncLanes = 64
 
 /** A part file that is written, synced and closed; it is published when its checkpoint is complete. */
 export interface PendingPart {
@@ -35,7 +39,7 @@ export class PartCommitter implements Committer<PendingPart> {
       if (index > 0) failPoint('halfway-through-commit')
       if (await this.#publish(request)) directories.add(request.committable.directory)
     }
-    for (const directory of directories) await this.#fileSystem.syncDirectory(directory)
+    await eachInLanes(directories, syncLanes, (directory) => this.#fileSystem.syncDirectory(directory))
   }
 
   /** Whether the part is there now. */
