@@ -48,6 +48,12 @@ export const sharedDirectory = (jobDirectory: string): string => `${jobDirectory
 export const savepointsDirectory = (jobDirectory: string): string => `${jobDirectory}/savepoints`
 export const savepointName = (checkpointId: number, epoch: number, jobId: string): string =>
   `savepoint-${checkpointId}-${epoch}-${jobId.slice(0, 8)}`
+/** Which opening of the directory a savepoint of the job was written in; undefined for other names. */
+export function savepointEpochOf(name: string, jobId: string): number | undefined {
+  const match = /^savepoint-(\d+)-(\d+)-/.exec(name)
+  if (match === null || name !== savepointName(Number(match[1]), Number(match[2]), jobId)) return undefined
+  return Number(match[2])
+}
 export const savepointFilesDirectory = (savepoint: string): string => `${savepoint}/files`
 
 /** Id of a checkpoint from its directory's name; undefined for other names. */

@@ -29,7 +29,13 @@ import {
 } from './checkpoint-layout.ts'
 import { type CheckpointMetadata, filesOf } from './checkpoint-metadata.ts'
 import { type JobDirectory, type OpenJobDirectoryOptions, openJobDirectory } from './job-directory.ts'
-import { type CompletedCheckpoint, importSavepoint, readSavepoint, writeSavepoint } from './savepoint.ts'
+import {
+  type CompletedCheckpoint,
+  importSavepoint,
+  readSavepoint,
+  removePartialSavepoints,
+  writeSavepoint,
+} from './savepoint.ts'
 import { type CheckpointLocation, verifyFile } from './snapshot-files.ts'
 
 export interface CheckpointStoreOptions extends OpenJobDirectoryOptions {
@@ -63,6 +69,7 @@ export class CheckpointStore {
       await store.#load()
       failPoint('during-open')
       await store.removeOrphans()
+      await removePartialSavepoints(options.fileSystem, options.directory, job.record)
     } catch (error) {
       await job.close()
       throw asMillraceError(error, 'MR_JOB_DIR_UNUSABLE', { file: options.directory })

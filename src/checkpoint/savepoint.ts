@@ -11,10 +11,13 @@ import {
   decodeMetadata,
   encodeMetadata,
   importedPath,
+  type JobRecord,
   metadataFileName,
   resolveStored,
+  savepointEpochOf,
   savepointFilesDirectory,
   savepointPath,
+  savepointsDirectory,
   type SnapshotFileOwner,
 } from './checkpoint-layout.ts'
 import { type CheckpointMetadata, filesOf, mapFiles } from './checkpoint-metadata.ts'
@@ -57,6 +60,29 @@ export async function writeSavepoint(
   } catch (error) {
     await fileSystem.remove(path).catch(() => undefined)
     throw error
+  }
+}
+
+/**
+ * Removes what a process that died has left of savepoints in the job directory's own folder: those without metadata that
+ * an earlier opening of the directory has named, and has had the lock for, as its owner has it now. Others may be
+ * somebody's who is writing them. Never throws: what cannot be removed now is left to the next opening.
+ */
+export async function removePartialSavepoints(
+  fileSystem: FileSystem,
+  jobDirectory: string,
+  { jobId, epoch }: Pick<JobRecord, 'jobId' | 'epoch'>,
+): Promise<void> {
+  const parent = savepointsDirectory(jobDirectory)
+  try {
+    for (const name of await fileSystem.list(parent)) {
+      const path = `${parent}/${name}`
+      if ((savepointEpochOf(name, jobId) ?? epoch) >= epoch) continue
+      if ((await fileSystem.stat(`${path}/${metadataFileName}`)) !== undefined) continue
+      await fileSystem.remove(path)
+    }
+  } catch {
+    // They only take room.
   }
 }
 

@@ -161,6 +161,7 @@ describe('a job killed while it writes a savepoint goes on', () => {
         // What is there of it cannot be taken for one.
         expect(existsSync(join(one.directory, 'job', 'savepoints', savepoint!, '_metadata'))).toBe(false)
         await runToEnd(one)
+        expect(readdirSync(join(one.directory, 'job', 'savepoints'))).toEqual([])
       },
       60_000,
     )

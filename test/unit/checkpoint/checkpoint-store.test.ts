@@ -10,8 +10,16 @@ import { filesOf } from '../../../src/checkpoint/checkpoint-metadata.ts'
 import { readSavepoint } from '../../../src/checkpoint/savepoint.ts'
 import { openSnapshotSink, openSnapshotSource } from '../../../src/checkpoint/snapshot-files.ts'
 import type { FileSystem } from '../../../src/common/file-system.ts'
-import { ForgetfulDisk } from '../../../src/testing/forgetful-disk.ts'
-import { jobDirectory, metadataOf, openStore, operatorId, writeSubtask } from '../../support/checkpoints.ts'
+import { armFailPoint } from '../../../src/common/fail-points.ts'
+import { ForgetfulDisk, PowerCut } from '../../../src/testing/forgetful-disk.ts'
+import {
+  jobDirectory,
+  metadataOf,
+  openStore,
+  operatorId,
+  processTable,
+  writeSubtask,
+} from '../../support/checkpoints.ts'
 
 /** A directory with two checkpoints, closed. */
 async function filled(): Promise<ForgetfulDisk> {
@@ -195,6 +203,46 @@ test('a savepoint survives a power cut wherever it goes, also in directories tha
     const { root, metadata: read } = await readSavepoint(after, path)
     for (const file of filesOf(read)) await openSnapshotSource(root, after).read(file)
   }
+})
+
+test('the next opening removes partial savepoints of its own job in its own folder, and no others', async () => {
+  const disk = new ForgetfulDisk({ seed: 1 })
+  const savepoints = `${jobDirectory}/savepoints`
+  const own = (id: number, epoch: number): string => `${savepoints}/savepoint-${id}-${epoch}-11111111`
+  const first = await openStore(disk, 1)
+  await first.begin(1)
+  const metadata = metadataOf(1, [await writeSubtask(first, disk, 1, 0)], { kind: 'savepoint' })
+  const whole = await first.writeSavepoint(metadata)
+  const far = await first.writeSavepoint(metadata, '/far/away')
+  const others = [
+    `${savepoints}/savepoint-1-1-22222222`,
+    `${savepoints}/a savepoint of the user's`,
+    `${own(3, 1)}.tmp-17`,
+    own(1, 7),
+    '/far/away/savepoint-2-1-11111111',
+  ]
+  const isDying = armFailPoint('during-savepoint', () => {
+    throw new PowerCut('killed')
+  })
+  // As a process that is killed, it has no chance of removing anything.
+  const remove = disk.remove.bind(disk)
+  disk.remove = () => Promise.reject(new PowerCut('killed'))
+  await expect(first.writeSavepoint({ ...metadata, checkpointId: 2 })).rejects.toThrow('killed')
+  disk.remove = remove
+  isDying()
+  for (const path of [own(3, 1), ...others]) await disk.makeDirectory(`${path}/files`)
+  const partial = [own(2, 1), own(3, 1)]
+  for (const path of partial) expect(await disk.stat(path)).toBeDefined()
+  // Another process that wants the directory is refused before it removes anything.
+  await expect(openStore(disk, 2, { processes: processTable(2, new Set([1])) })).rejects.toMatchObject({
+    code: 'MR_JOB_DIR_LOCKED',
+  })
+  for (const path of partial) expect(await disk.stat(path)).toBeDefined()
+  const second = await openStore(disk, 3)
+  for (const path of partial) expect(await disk.stat(path)).toBeUndefined()
+  for (const path of others) expect(await disk.stat(path)).toBeDefined()
+  for (const path of [whole, far]) expect((await readSavepoint(disk, path)).metadata.checkpointId).toBe(1)
+  await second.close()
 })
 
 test("jobs that share a directory for their savepoints do not get into each other's way", async () => {
