@@ -5,13 +5,19 @@
 import { describe, expect, test } from 'vitest'
 import { prng } from '../../src/common/prng.ts'
 import { forEachSeed, simulate, type SimulationResult } from '../../src/testing/index.ts'
-import { outputDirectory, simulatedJob, type SimulatedJobKind, simulatedJobKinds } from '../fixtures/simulated-jobs.ts'
+import {
+  expectNoneTwice,
+  outputDirectory,
+  simulatedJob,
+  type SimulatedJobKind,
+  simulatedJobKinds,
+} from '../fixtures/simulated-jobs.ts'
 
 const count = process.env['MILLRACE_FULL'] === '1' ? 1_500 : Number(process.env['MILLRACE_SEEDS'] ?? 30)
 
 async function runSeed(kind: SimulatedJobKind, seed: number): Promise<SimulationResult> {
   const random = prng(seed * 2_654_435_761 + simulatedJobKinds.indexOf(kind))
-  const { definition, check, output, configuration } = simulatedJob(kind, random.nextUint32())
+  const { definition, check, checkPart, output, configuration } = simulatedJob(kind, random.nextUint32())
   const isExact = random.nextBelow(8) > 0
   const result = await simulate(definition, {
     seed: random.nextUint32(),
@@ -23,18 +29,28 @@ async function runSeed(kind: SimulatedJobKind, seed: number): Promise<Simulation
         'execution.checkpointing.unaligned.enabled': 'false',
       }),
     },
-    faults: { crashes: 3, slotCrashes: 2, taskFailures: 2, savepoints: 2, stops: 1, fullDisks: 1 },
+    faults: {
+      crashes: 3,
+      slotCrashes: 2,
+      taskFailures: 2,
+      savepoints: 4,
+      stops: 1,
+      drains: 1,
+      restores: 2,
+      fullDisks: 1,
+    },
+    onEnd: async ({ lines, isDrained }) => {
+      const found = output?.() ?? (await lines(outputDirectory)).map((line) => JSON.parse(line) as unknown)
+      if (!isDrained) check(found, isExact)
+      else if (isExact) {
+        expectNoneTwice(found)
+        checkPart?.(found)
+      }
+    },
     ...(process.env['MILLRACE_LOG'] === '1' && { log: (line) => console.log(line) }),
   })
-  const story = `parallelism ${result.parallelisms.join(', ')}; ${result.faults.join('; ')}`
   // Restarts pause for up to a minute; what waits longer has missed its wake-up.
-  expect(result.longestWaitMs, story).toBeLessThan(90_000)
-  const lines = await result.lines(outputDirectory)
-  try {
-    check(output?.() ?? lines.map((line) => JSON.parse(line) as unknown), isExact)
-  } catch (error) {
-    throw new Error(`${(error as Error).message} (${story})`, { cause: error })
-  }
+  expect(result.longestWaitMs, result.faults.join('; ')).toBeLessThan(90_000)
   return result
 }
 

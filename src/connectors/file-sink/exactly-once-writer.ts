@@ -376,10 +376,13 @@ export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWrit
       if (!isLeaving) nextCount = Math.max(nextCount, part.count + 1)
       // Parts of another subtask that runs are its own business: it may be beginning new ones.
       const isOurs = (part.subtask < parallelism ? part.subtask : part.subtask % parallelism) === subtaskIndex
-      if (isOurs && isLeaving) await fileSystem.unlink(`${place}/${name}`)
-      else if (isOurs && isAfter && part.stage === 'published') {
-        await fileSystem.rename(`${place}/${name}`, `${place}/${partName(naming, part, 'superseded')}`)
+      if (!isOurs || !isAfter || part.stage === 'kept') continue
+      if (isLeaving) await fileSystem.unlink(`${place}/${name}`)
+      else {
+        // An attempt before this one may have hidden it and failed before it had synced the name.
         this.#changedNames.add(place)
+        if (part.stage === 'superseded') continue
+        await fileSystem.rename(`${place}/${name}`, `${place}/${partName(naming, part, 'superseded')}`)
       }
     }
     this.#countOn(nextCount)

@@ -20,9 +20,17 @@ export interface SimulatedFaults {
   readonly savepoints?: number
   /** The job is stopped with a savepoint, and started again. */
   readonly stops?: number
+  /** The job is stopped with a savepoint and `drain`, and started over from a savepoint that was taken before. */
+  readonly drains?: number
+  /**
+   * The job, stopped, crashed or at its end, is started over from one of its savepoints: the newest or an older one, moved
+   * elsewhere or not, in the same job directory, a fresh one or another. What had been published since must not count
+   * twice: a sink of your own has to take it back, as the file sink does.
+   */
+  readonly restores?: number
 }
 
-export type FaultKind = 'crash' | 'slotCrash' | 'taskFailure' | 'fullDisk' | 'savepoint' | 'stop'
+export type FaultKind = 'crash' | 'slotCrash' | 'taskFailure' | 'fullDisk' | 'savepoint' | 'stop' | 'drain'
 
 export interface PlannedFault {
   readonly kind: FaultKind
@@ -39,8 +47,13 @@ const mostOf: Readonly<Record<FaultKind, keyof SimulatedFaults>> = {
   fullDisk: 'fullDisks',
   savepoint: 'savepoints',
   stop: 'stops',
+  drain: 'drains',
 }
 const kinds = Object.keys(mostOf) as FaultKind[]
+/** A life ends with the first of them. */
+const endings: ReadonlySet<FaultKind> = new Set(['crash', 'stop', 'drain'])
+/** Steps that a savepoint may take, about. */
+const savepointSteps = 60
 
 export class FaultBudget {
   readonly #faults: SimulatedFaults
@@ -67,18 +80,26 @@ export class FaultBudget {
     const planned: PlannedFault[] = []
     for (const kind of kinds) {
       const left = this.#left.get(kind)!
-      // A life ends with its first crash or stop; of the others there may be several.
-      const count = kind === 'crash' || kind === 'stop' ? Math.min(1, left) : this.#random.nextBelow(left + 1)
+      const count = endings.has(kind) ? Math.min(1, left) : this.#random.nextBelow(left + 1)
       this.#left.set(kind, left - count)
       for (let i = 0; i < count; i++) planned.push(this.#plan(kind))
     }
-    return planned.toSorted((a, b) => a.atStep - b.atStep)
+    return this.#disturbed(planned).toSorted((a, b) => a.atStep - b.atStep)
+  }
+
+  /** Now and then the disk is full while a savepoint is being written. */
+  #disturbed(planned: readonly PlannedFault[]): readonly PlannedFault[] {
+    const savepoint = planned.find(({ kind }) => kind === 'savepoint')
+    if (savepoint === undefined || this.#random.nextBelow(2) === 0) return planned
+    const atStep = savepoint.atStep + this.#random.nextBelow(savepointSteps)
+    return planned.map((fault) => (fault.kind === 'fullDisk' ? { ...fault, atStep } : fault))
   }
 
   #plan(kind: FaultKind): PlannedFault {
     const random = this.#random
-    // Early and late steps alike: lives differ a lot in length.
-    const atStep = Math.floor(2 ** (3 + random.nextFloat() * 8.5))
+    // Early and late steps alike: lives differ a lot in length. What takes a while itself begins while there is time.
+    const span = kind === 'savepoint' || kind === 'drain' ? 6.5 : 8.5
+    const atStep = Math.floor(2 ** (3 + random.nextFloat() * span))
     if (kind !== 'crash' || this.#points.length === 0 || random.nextBelow(2) === 0) return { kind, atStep }
     const name = this.#points[random.nextBelow(this.#points.length)]!
     return { kind, atStep, failPoint: { name, skip: random.nextBelow(4) } }

@@ -8,19 +8,19 @@ import { Configuration } from '../../common/configuration.ts'
 import { configOptions } from '../../common/config-options.ts'
 import type { ProcessTable } from '../../common/processes.ts'
 import { codeOf, MillraceError } from '../../common/errors.ts'
-import { armFailPoint } from '../../common/fail-points.ts'
 import { type ParameterData, type ParameterValues, parametersOf } from '../../common/parameters.ts'
 import { type Prng, prng } from '../../common/prng.ts'
 import { sleep } from '../../common/timers.ts'
 import { executeBehind, type JobDoors } from '../../coordinator/execute.ts'
-import type { JobControls } from '../../coordinator/job-control.ts'
 import type { JobRequest, JobResult } from '../../coordinator/job-execution.ts'
 import type { JobDefinition } from '../../plan/job-definition.ts'
 import { translate } from '../../plan/translate.ts'
 import { seedMultipliers } from '../../state/managed/multipliers.ts'
-import { ForgetfulDisk, PowerCut } from '../forgetful-disk.ts'
-import { FaultBudget, type PlannedFault, type SimulatedFaults } from './faults.ts'
-import { type DiskRoom, simulatedFiles } from './simulated-files.ts'
+import { ForgetfulDisk } from '../forgetful-disk.ts'
+import { FaultBudget, type SimulatedFaults } from './faults.ts'
+import { Life } from './life.ts'
+import { SavepointUser } from './savepoint-user.ts'
+import { simulatedFiles } from './simulated-files.ts'
 import { SimulatedSlots } from './simulated-slots.ts'
 import { Scope, World } from './world.ts'
 
@@ -43,12 +43,19 @@ export interface SimulationOptions {
   readonly stepsMax?: number
   /** Is told every step of the schedule. */
   readonly log?: (line: string) => void
+  /**
+   * Looks at what the job has left each time it comes to its end: after the last one, and where it is started over from a
+   * savepoint. What it throws fails the simulation.
+   */
+  readonly onEnd?: (result: SimulationResult) => void | Promise<void>
 }
 
 /** What a simulated run leaves. */
 export interface SimulationResult {
   /** Of the process that ended the job. */
   readonly job: JobResult
+  /** The job was stopped with `drain` before its input had ended; it never was where the simulation is over. */
+  readonly isDrained: boolean
   /** The disk as the last process left it. */
   readonly disk: ForgetfulDisk
   /** How often the process was started, and with which parallelism. */
@@ -66,7 +73,6 @@ export interface SimulationResult {
   lines(directory: string): Promise<readonly string[]>
 }
 
-const jobDir = '/job'
 const startMsDefault = Date.UTC(2024, 0, 1)
 const stepsMaxDefault = 1_000_000
 /** Starts of the process after which it is taken to never end. */
@@ -118,6 +124,7 @@ class Simulation {
   readonly #random: Prng
   readonly #world: World
   readonly #budget: FaultBudget
+  readonly #user: SavepointUser
   readonly #happened: string[] = []
   readonly #parallelisms: number[] = []
   readonly #parameters: ParameterData
@@ -136,6 +143,8 @@ class Simulation {
     this.#world = new World({ random: prng(random.nextUint32()), startMs, stepsMax, log })
     this.#budget = new FaultBudget(options.faults ?? {}, prng(random.nextUint32()))
     this.#disk = options.disk ?? new ForgetfulDisk({ seed: random.nextUint32() })
+    const restoresMax = options.faults?.restores ?? 0
+    this.#user = new SavepointUser(prng(random.nextUint32()), restoresMax, (what) => this.#happen(what))
     const settings = { parameters: this.#parameters, configuration: options.configuration ?? {}, parallelism: 1 }
     const own = Configuration.of(translate(definition.build(settings)).configuration)
     refuseUnsupported(own)
@@ -149,7 +158,12 @@ class Simulation {
     try {
       for (;;) {
         const job = await this.#live()
-        if (job !== undefined) return this.#resultOf(job)
+        await this.#user.lifeOver(this.#disk)
+        // After a drain the job has ended, though not its input.
+        const hasEnded = job !== undefined && (job.savepoint === undefined || this.#user.isDrained)
+        const result = hasEnded ? this.#resultOf(job) : undefined
+        if (result !== undefined) await this.#options.onEnd?.(result)
+        if (await this.#user.decides(this.#disk, hasEnded)) return result!
         if (this.#parallelisms.length >= livesMax) throw new Error(`not over after ${livesMax} starts`)
       }
     } catch (error) {
@@ -158,7 +172,7 @@ class Simulation {
     }
   }
 
-  /** One life of the process; undefined where it did not come to the job's end. */
+  /** One life of the process; undefined where it did not end in order. */
   async #live(): Promise<JobResult | undefined> {
     const parallelism = this.#nextParallelism()
     this.#parallelisms.push(parallelism)
@@ -166,6 +180,7 @@ class Simulation {
     const life = new Life(process, this.#budget.nextLife(), {
       world: this.#world,
       random: this.#random,
+      user: this.#user,
       happened: (what) => this.#happen(what),
     })
     this.#world.note(`start with parallelism ${parallelism}`)
@@ -175,7 +190,7 @@ class Simulation {
       parameters: this.#parameters,
       configuration: this.#configuration,
       parallelism,
-      jobDir,
+      ...this.#user.start,
       onControl: (controls) => life.running(controls),
     }
     current = process
@@ -190,7 +205,7 @@ class Simulation {
       return undefined
     }
     this.#disk = this.#disk.remount({ seed: this.#random.nextUint32() })
-    return outcome?.savepoint === undefined ? outcome : undefined
+    return outcome
   }
 
   #doorsOf(life: Life): JobDoors {
@@ -237,6 +252,7 @@ class Simulation {
     const disk = this.#disk
     return {
       job,
+      isDrained: this.#user.isDrained,
       disk,
       parallelisms: this.#parallelisms,
       faults: this.#happened,
@@ -256,128 +272,6 @@ class Simulation {
       `seed ${this.#options.seed}: job '${this.#definition.name}': ${reason} (${story})`,
       { cause },
     )
-  }
-}
-
-interface LifeParts {
-  readonly world: World
-  readonly random: Prng
-  happened(what: string): void
-}
-
-/** One life of the simulated process, and what goes wrong in it. */
-class Life {
-  readonly scope: Scope
-  slots: SimulatedSlots | undefined
-  readonly room: DiskRoom = { writesLeft: Number.POSITIVE_INFINITY }
-  readonly #parts: LifeParts
-  readonly #planned: PlannedFault[]
-  readonly #firstStep: number
-  #controls: JobControls | undefined
-  #roomAgainAt = Number.POSITIVE_INFINITY
-  /** The disk was full in this life: failures that say so are to be expected. */
-  #wasFull = false
-
-  constructor(scope: Scope, planned: readonly PlannedFault[], parts: LifeParts) {
-    this.scope = scope
-    this.#parts = parts
-    this.#planned = [...planned]
-    this.#firstStep = parts.world.steps
-  }
-
-  running(controls: JobControls): void {
-    this.#controls = controls
-  }
-
-  /** `dead`: crashed. Undefined: it ended with an error that the faults explain. */
-  async run(execute: () => Promise<JobResult>): Promise<JobResult | 'dead' | undefined> {
-    let outcome: { readonly result: JobResult } | { readonly error: unknown } | undefined
-    const disarm = this.#armFailPoints()
-    try {
-      execute().then(
-        (result) => void (outcome = { result }),
-        (error: unknown) => void (outcome = { error }),
-      )
-      await this.#parts.world.run(
-        () => this.scope.isDead || outcome !== undefined,
-        () => this.#beforeStep(),
-      )
-    } finally {
-      disarm()
-    }
-    if (this.scope.isDead || outcome === undefined) return 'dead'
-    if ('result' in outcome) return outcome.result
-    if (!this.#wasFull || !tellsOfFullDisk(outcome.error)) throw outcome.error
-    this.#parts.happened('the process ended for want of room')
-    return undefined
-  }
-
-  #beforeStep(): void {
-    const { world } = this.#parts
-    const step = world.steps - this.#firstStep
-    if (world.steps >= this.#roomAgainAt) {
-      this.room.writesLeft = Number.POSITIVE_INFINITY
-      this.#roomAgainAt = Number.POSITIVE_INFINITY
-    }
-    while (this.#planned.length > 0 && this.#planned[0]!.atStep <= step && !this.scope.isDead) {
-      const fault = this.#planned.shift()!
-      if (fault.failPoint === undefined) this.#happen(fault)
-    }
-  }
-
-  #happen({ kind }: PlannedFault): void {
-    const { random, world, happened } = this.#parts
-    switch (kind) {
-      case 'crash':
-        return this.#crash('the process crashes')
-      case 'slotCrash': {
-        const slot = this.slots?.killOne(random)
-        if (slot !== undefined) happened(`slot ${slot} dies`)
-        return
-      }
-      case 'taskFailure': {
-        const slot = this.slots?.failOne(random)
-        if (slot !== undefined) happened(`a task of slot ${slot} fails`)
-        return
-      }
-      case 'fullDisk':
-        happened('the disk is full')
-        this.#wasFull = true
-        this.room.writesLeft = random.nextBelow(6)
-        this.#roomAgainAt = world.steps + 1 + random.nextBelow(400)
-        return
-      case 'savepoint':
-        return this.#ask('a savepoint', (controls) => controls.savepoint())
-      case 'stop':
-        return this.#ask('a stop with savepoint', (controls) => controls.stop())
-    }
-  }
-
-  /** What is asked for may fail: the job may be restarting, or end before. */
-  #ask(what: string, request: (controls: JobControls) => Promise<unknown>): void {
-    if (this.#controls === undefined) return
-    this.#parts.happened(`${what} is asked for`)
-    request(this.#controls).catch(() => undefined)
-  }
-
-  #crash(what: string): void {
-    this.#parts.happened(what)
-    this.scope.kill()
-  }
-
-  #armFailPoints(): () => void {
-    const disarms = this.#planned.flatMap(({ failPoint }) => {
-      if (failPoint === undefined) return []
-      const { name, skip } = failPoint
-      const die = (): never => {
-        this.#crash(`the process crashes ${name}`)
-        throw new PowerCut(`simulated crash ${name}`)
-      }
-      return [armFailPoint(name, die, skip)]
-    })
-    return () => {
-      for (const disarm of disarms) disarm()
-    }
   }
 }
 
@@ -417,14 +311,6 @@ function refuseUnsupported(own: Configuration): void {
       `state in ${backend} cannot be simulated: its threads and files are its own; set ${configOptions.stateBackend.key} to managed or heap`,
     )
   }
-}
-
-/** Whether an error, or what caused it, is a disk without room. */
-function tellsOfFullDisk(error: unknown): boolean {
-  for (let cause = error, depth = 0; cause instanceof Error && depth < 10; cause = cause.cause, depth++) {
-    if ((cause as { code?: unknown }).code === 'ENOSPC' || cause.message.includes('ENOSPC')) return true
-  }
-  return false
 }
 
 async function linesBelow(disk: ForgetfulDisk, directory: string): Promise<readonly string[]> {

@@ -8,6 +8,7 @@ import { noTimestamp } from '../../../src/common/limits.ts'
 import { fileSink, type FileSinkOptions } from '../../../src/connectors/index.ts'
 import type { OperatorStateSnapshot } from '../../../src/state/operator-state.ts'
 import type { CommitRequest, SinkWriter } from '../../../src/connectors/sink.ts'
+import { ForgetfulDisk } from '../../../src/testing/index.ts'
 import { type ConnectorContext, connectorContext } from '../../support/connector-context.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
 
@@ -66,6 +67,28 @@ const hidden = (directory: string): string[] =>
   readdirSync(directory).filter((name) => name.startsWith('.') && name !== '.part.owner')
 
 describe('fileSink with checkpoints', () => {
+  it('a part hidden by an attempt that failed stays hidden after a power cut, once a later attempt has a checkpoint', async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const disk = new ForgetfulDisk({ seed })
+      const options: FileSinkOptions<string> = { rolling: { onCheckpoint: true }, fileSystem: disk }
+      const first = await start('/out', options)
+      const older = first.context.operatorState.snapshot()!
+      write(first.writer, 'a')
+      await commit(first.committer, (await checkpoint(first.writer)).committables)
+      expect(disk.files()).toContain('/out/part-0-0')
+      // Back to the older checkpoint; the first attempt fails before its first checkpoint.
+      for (const isLast of [false, true]) {
+        const context = checkpointed()
+        context.operatorState.restore(older)
+        const writer = fileSink<string>('/out', options).createWriter(context)
+        await writer.open?.()
+        if (isLast) await checkpoint(writer)
+        else await writer.close?.()
+      }
+      expect(disk.crash().files(), `seed ${seed}`).not.toContain('/out/part-0-0')
+    }
+  })
+
   it('shows a part when it is finished and its checkpoint is complete, not before', async () => {
     const directory = join(temporaryDirectory(), 'out')
     const { writer, committer, sink } = await start<string>(directory, { rolling: { onCheckpoint: true } })

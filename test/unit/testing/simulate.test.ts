@@ -16,7 +16,16 @@ function squares(count = 60): JobDefinition {
 const idsOf = (lines: readonly string[]): number[] =>
   lines.map((line) => (JSON.parse(line) as { id: number }).id).toSorted((a, b) => a - b)
 
-const faults = { crashes: 3, slotCrashes: 2, taskFailures: 2, fullDisks: 1, savepoints: 2, stops: 1 }
+const faults = {
+  crashes: 3,
+  slotCrashes: 2,
+  taskFailures: 2,
+  fullDisks: 1,
+  savepoints: 3,
+  stops: 1,
+  drains: 1,
+  restores: 2,
+}
 
 test('equal seeds give equal runs, step by step; others give others', async () => {
   const traces = new Set<string>()
@@ -42,6 +51,33 @@ test('a run that crashed holds every record once, and one more start of the ende
     expect(again.disk.files().filter((path) => path.startsWith('/out/') && path.includes('/.'))).toEqual([])
   }
   expect(crashes).toBeGreaterThan(0)
+})
+
+test('starts over from savepoints, also after a drain: at each end there is every record once', async () => {
+  const counts = { starts: 0, drained: 0, ends: 0 }
+  for (let seed = 1; seed <= 40; seed++) {
+    let drainedCount: number | undefined
+    const result = await simulate(squares(), {
+      seed,
+      faults: { crashes: 1, savepoints: 3, drains: 1, restores: 3 },
+      async onEnd({ isDrained, lines }) {
+        const ids = idsOf(await lines('/out'))
+        if (isDrained) expect(new Set(ids).size, `seed ${seed}`).toBe(ids.length)
+        else expect(ids, `seed ${seed}`).toEqual(Array.from({ length: 60 }, (_, id) => id))
+        counts.ends++
+        if (!isDrained) return (drainedCount = undefined)
+        // Started again as it is, a drained job adds nothing.
+        expect(ids.length, `seed ${seed}`).toBe(drainedCount ?? ids.length)
+        counts.drained++
+        drainedCount = ids.length
+      },
+    })
+    expect(result.isDrained).toBe(false)
+    counts.starts += result.faults.filter((fault) => fault.includes('starts over from')).length
+  }
+  expect(counts.starts).toBeGreaterThan(10)
+  expect(counts.drained).toBeGreaterThan(2)
+  expect(counts.ends).toBeGreaterThan(40 + counts.drained)
 })
 
 test('time is virtual: an hour of records takes no hour', async () => {
