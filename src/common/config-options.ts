@@ -153,7 +153,7 @@ export const configOptions: ConfigOptions = {
   heapPerSlot: bytesOption(
     'taskmanager.memory.heap-per-slot.size',
     '2 gb',
-    "Limit of each worker thread's JavaScript heap. A slot that exceeds it fails with MR_WORKER_OUT_OF_MEMORY.",
+    "What each worker thread may keep on its JavaScript heap. A slot that keeps more fails with MR_WORKER_OUT_OF_MEMORY; garbage may lie above the limit until it is collected, and V8's own limit is 768 MiB higher.",
     { min: 1 << 25 },
   ),
   slotStartTimeout: durationOption(

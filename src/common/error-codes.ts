@@ -179,7 +179,7 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeEntry>> = Object.fr
     ...FAILED,
   },
   MR_WORKER_OUT_OF_MEMORY: {
-    summary: "A worker thread reached its heap's limit.",
+    summary: "A worker thread's JavaScript heap holds more than its limit.",
     advice: 'Raise `taskmanager.memory.heap-per-slot.size`, or keep less on the heap (typed state, spilling backend).',
     ...FAILED,
   },

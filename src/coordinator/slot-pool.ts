@@ -9,13 +9,15 @@ import { MessageChannel } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import { MillraceError } from '../common/errors.ts'
 import type { SlotDeployment, SlotReport } from '../runtime/deployment.ts'
+import { heapOverflow, heapReserveMb } from '../runtime/heap-watch.ts'
+import { guardHeap } from './heap-guard.ts'
 import type { RunningSlot, Slots } from './slots.ts'
 
 export interface SlotPoolOptions {
   /** Of the job's module, which every slot imports. */
   readonly moduleUrl: string
   readonly slotCount: number
-  /** V8 heap limit of a slot, in MiB. */
+  /** What a slot may hold on its JavaScript heap, in MiB; V8's own limit is above it. */
   readonly heapPerSlotMb: number
 }
 
@@ -26,9 +28,11 @@ const lastWordMsMax = 10_000
 export class SlotPool implements Slots {
   readonly #piscina: Piscina
   readonly #moduleUrl: string
+  readonly #heapPerSlotMb: number
 
   constructor({ moduleUrl, slotCount, heapPerSlotMb }: SlotPoolOptions) {
     this.#moduleUrl = moduleUrl
+    this.#heapPerSlotMb = heapPerSlotMb
     this.#piscina = new Piscina({
       filename: workerUrl(),
       minThreads: slotCount,
@@ -36,7 +40,10 @@ export class SlotPool implements Slots {
       idleTimeout: Number.POSITIVE_INFINITY,
       concurrentTasksPerWorker: 1,
       env: workerEnvironment(),
-      resourceLimits: { maxOldGenerationSizeMb: heapPerSlotMb, maxYoungGenerationSizeMb: youngGenerationMb },
+      resourceLimits: {
+        maxOldGenerationSizeMb: heapPerSlotMb + heapReserveMb,
+        maxYoungGenerationSizeMb: youngGenerationMb,
+      },
     })
     // Without a listener a dying idle thread would end the process; running tasks report by their own rejection.
     this.#piscina.on('error', () => {})
@@ -44,23 +51,40 @@ export class SlotPool implements Slots {
 
   start(deployment: SlotDeployment, onReport: (report: SlotReport) => void): RunningSlot {
     const slot = deployment.slots[0]!
+    const heapLimitBytes = this.#heapPerSlotMb * 2 ** 20
+    let overflow: MillraceError | undefined
+    let stopGuard = (): void => {}
+    const onOverflow = (usedBytes: number): void => {
+      overflow = heapOverflow(slot, usedBytes, heapLimitBytes)
+      abort.abort()
+    }
     const { port1, port2 } = new MessageChannel()
     let tellLastWord = (): void => {}
     const lastWord = new Promise<boolean>((resolve) => (tellLastWord = () => resolve(true)))
     port1.on('message', (report: SlotReport) => {
       onReport(report)
+      if (report.type === 'hello') {
+        const thread = this.#piscina.threads.find(({ threadId }) => threadId === report.threadId)
+        if (thread !== undefined) stopGuard = guardHeap(thread, heapLimitBytes, onOverflow)
+      }
       if (report.type === 'ended' || report.type === 'failed') tellLastWord()
+      // A thread whose heap is full is of no use to the next slot.
+      if (report.type === 'failed' && report.error.code === 'MR_WORKER_OUT_OF_MEMORY') abort.abort()
     })
+    const leave = (): void => {
+      stopGuard()
+      port1.close()
+    }
     const abort = new AbortController()
     const run = this.#piscina.run(
-      { moduleUrl: this.#moduleUrl, deployment, port: port2 },
+      { moduleUrl: this.#moduleUrl, deployment, port: port2, heapLimitBytes },
       { transferList: [port2], signal: abort.signal },
     ) as Promise<void>
     const ended = run.then(
       async () => {
         // What the slot posted may still be on its way; its last word is `ended` or `failed`.
         const hasCome = await Promise.race([lastWord, sleep(lastWordMsMax, false, { ref: false })])
-        port1.close()
+        leave()
         if (hasCome) return
         throw new MillraceError(
           'MR_RUNTIME_TIMEOUT',
@@ -68,8 +92,8 @@ export class SlotPool implements Slots {
         )
       },
       (error: unknown) => {
-        port1.close()
-        throw workerFailure(error, slot)
+        leave()
+        throw overflow ?? workerFailure(error, slot, this.#heapPerSlotMb)
       },
     )
     // The job master awaits it later; until then a rejection is not unhandled.
@@ -98,10 +122,13 @@ function workerEnvironment(): NodeJS.ProcessEnv {
   return { ...env, NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache') }
 }
 
-function workerFailure(error: unknown, slot: number): MillraceError {
+function workerFailure(error: unknown, slot: number, heapPerSlotMb: number): MillraceError {
   const { code, message } = error as { code?: unknown; message?: string }
   if (code === 'ERR_WORKER_OUT_OF_MEMORY') {
-    return new MillraceError('MR_WORKER_OUT_OF_MEMORY', `slot ${slot} ran out of heap: ${message}`, { cause: error })
+    const limits = `its limit is ${heapPerSlotMb} MiB, V8's ${heapPerSlotMb + heapReserveMb} MiB`
+    return new MillraceError('MR_WORKER_OUT_OF_MEMORY', `slot ${slot} ran out of heap (${limits}): ${message}`, {
+      cause: error,
+    })
   }
   return new MillraceError('MR_WORKER_DIED', `slot ${slot} ended unexpectedly: ${message ?? String(error)}`, {
     cause: error,

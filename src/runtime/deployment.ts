@@ -68,7 +68,7 @@ export interface RegionPart {
 }
 
 export type SlotReport =
-  | { readonly type: 'hello'; readonly slot: number }
+  | { readonly type: 'hello'; readonly slot: number; readonly threadId: number }
   /** Every task of the region is open. */
   | ({ readonly type: 'running' } & RegionPart)
   /** A task of the region failed; its others in this slot are being stopped. A plain error where it crossed threads. */

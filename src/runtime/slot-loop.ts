@@ -57,6 +57,8 @@ export interface SlotLoopOptions {
   onTaskEnded(task: Task): void
   /** Several times a second, after metrics were published. */
   onMetrics?(nowMs: number): void
+  /** As often; throws where the slot must not go on. */
+  checkHeap?: (() => void) | undefined
   onTaskFailed(task: Task, error: unknown): void
   /** Handles commands of the coordinator, and tasks that have failed; called between passes. */
   takeCommands(): void
@@ -116,7 +118,7 @@ export class SlotLoop {
     this.#bufferTimeoutMsMin = Math.min(Number.POSITIVE_INFINITY, ...timeoutsMs)
   }
 
-  /** Runs until every task is done and no more may come. Throws MR_JOB_CANCELED. */
+  /** Runs until every task is done and no more may come. Throws MR_JOB_CANCELED, and what `checkHeap` throws. */
   async run(): Promise<void> {
     const options = this.#options
     let idlePasses = 0
@@ -125,7 +127,10 @@ export class SlotLoop {
       if (options.isCancelRequested()) throw new MillraceError('MR_JOB_CANCELED', 'the job was cancelled')
       options.takeCommands()
       const nowMs = options.clock.monotonicMs()
-      if (nowMs - this.#lastMetricsMs >= metricsIntervalMs) this.#publishMetrics(nowMs)
+      if (nowMs - this.#lastMetricsMs >= metricsIntervalMs) {
+        options.checkHeap?.()
+        this.#publishMetrics(nowMs)
+      }
       if (outcome === Progress.Done) break
       if (outcome === Progress.Working) {
         idlePasses = 0

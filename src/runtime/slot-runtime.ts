@@ -38,6 +38,8 @@ export interface SlotRuntimeOptions {
   readonly rebuild?: () => JobGraph
   /** In a simulation: when which task steps. */
   readonly schedule?: SlotSchedule
+  /** In a thread of the slot's own: throws where its heap is full. */
+  readonly checkHeap?: () => void
 }
 
 /** Resolves once every task has ended and is closed. Rejects with what keeps the slot from going on. */
@@ -76,7 +78,7 @@ class SlotRuntime {
   readonly #schedule: SlotSchedule | undefined
 
   constructor(deployment: SlotDeployment, job: JobGraph, port: SlotPort, options: SlotRuntimeOptions) {
-    const { doors, mayBlock, rebuild, schedule } = options
+    const { doors, mayBlock, rebuild, schedule, checkHeap } = options
     this.#deployment = deployment
     this.#job = job
     this.#port = port
@@ -99,6 +101,7 @@ class SlotRuntime {
         port.post({ type: 'subtaskFinished', subtask: { vertexIndex: vertex.index, subtaskIndex: subtask } }),
       onTaskFailed: (task, error) => void this.#failed.push({ task, error }),
       onMetrics: (nowMs) => this.#postAccumulators(nowMs),
+      checkHeap,
       takeCommands: () => this.#takeCommands(),
       mayEnd: () => [...this.#hosted.values()].every(({ status }) => status === 'running'),
     })

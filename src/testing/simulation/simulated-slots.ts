@@ -118,7 +118,7 @@ class SimulatedSlot implements RunningSlot {
     const { definition, doors, world } = this.#parts
     const scope = this.#scope
     const slot = this.number
-    this.#post({ type: 'hello', slot })
+    this.#post({ type: 'hello', slot, threadId: 0 })
     try {
       const build = (): JobGraph => translate(definition.build(deployment.settings))
       const job = build()
