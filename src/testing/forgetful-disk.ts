@@ -4,7 +4,8 @@
  * Everything follows from a seed. It stands in for `nodeFileSystem` in tests and in the whole-job simulator.
  *
  * The model
- * 1. A file is an inode with bytes and with the bytes that `sync` made durable. A directory is a set of names.
+ * 1. A file is an inode with bytes and with the bytes that `sync` made durable. A directory is a set of names. One that is
+ *    made again after it was removed is another one, and nothing of the old one comes back in it.
  * 2. Every change of names (create, link, rename, remove, makeDirectory) is one entry of a journal; `syncDirectory`
  *    makes all entries durable that touch that directory. A rename is one entry: after a crash it has happened or not.
  * 3. `crash()` answers the disk that the next process finds: durable entries, plus some of the others in their order
@@ -32,11 +33,19 @@ interface Inode {
   synced: Uint8Array
 }
 
+class Directory {
+  readonly isDirectory = true
+}
+
+type Node = Inode | Directory
+
 /** A name's new meaning: a file, a directory, or nothing. */
 interface NameChange {
   readonly directory: string
+  /** The one that was there by that name. */
+  readonly parent: Directory
   readonly path: string
-  readonly node: Inode | 'directory' | undefined
+  readonly node: Node | undefined
 }
 
 interface JournalEntry {
@@ -61,16 +70,16 @@ export class ForgetfulDisk implements FileSystem {
   capacityBytes: number
   readonly #random: Prng
   readonly #slowTurnsMax: number
-  readonly #durableNames: Map<string, Inode | 'directory'>
-  readonly #names: Map<string, Inode | 'directory'>
+  readonly #durableNames: Map<string, Node>
+  readonly #names: Map<string, Node>
   #journal: JournalEntry[] = []
   #isDead = false
 
-  constructor(options: ForgetfulDiskOptions, names: Iterable<readonly [string, Inode | 'directory']> = []) {
+  constructor(options: ForgetfulDiskOptions, names: Iterable<readonly [string, Node]> = []) {
     this.#random = prng(options.seed)
     this.capacityBytes = options.capacityBytes ?? Number.POSITIVE_INFINITY
     this.#slowTurnsMax = options.slowTurnsMax ?? 0
-    this.#names = new Map([['/', 'directory'], ...names])
+    this.#names = new Map<string, Node>([['/', new Directory()], ...names])
     this.#durableNames = new Map(this.#names)
   }
 
@@ -83,12 +92,14 @@ export class ForgetfulDisk implements FileSystem {
     for (const [index, entry] of this.#journal.entries()) {
       const happened =
         entry.durable || fate === 1 || (fate === 2 && index < prefix) || (fate === 3 && this.#random.nextBelow(2) === 1)
-      if (happened) for (const change of entry.changes) apply(names, change)
+      if (happened) for (const change of entry.changes) applyAfterCrash(names, change)
     }
     for (const path of names.keys()) if (path !== '/' && !isReachable(names, path)) names.delete(path)
     const survivors = new Map<Inode, Inode>()
-    const after: [string, Inode | 'directory'][] = []
-    for (const [path, node] of names) after.push([path, node === 'directory' ? node : this.#survivor(node, survivors)])
+    const after: [string, Node][] = []
+    for (const [path, node] of names) {
+      after.push([path, node instanceof Directory ? node : this.#survivor(node, survivors)])
+    }
     return new ForgetfulDisk(options, after)
   }
 
@@ -109,19 +120,20 @@ export class ForgetfulDisk implements FileSystem {
 
   /** Paths of all files, sorted. */
   files(): string[] {
-    return [...this.#names].flatMap(([path, node]) => (node === 'directory' ? [] : [path])).toSorted()
+    return [...this.#names].flatMap(([path, node]) => (node instanceof Directory ? [] : [path])).toSorted()
   }
 
   usedBytes(): number {
-    const inodes = new Set([...this.#names.values()].filter((node) => node !== 'directory'))
-    return [...inodes].reduce((sum, inode) => sum + inode.bytes.byteLength, 0)
+    let bytes = 0
+    for (const node of new Set(this.#names.values())) if (!(node instanceof Directory)) bytes += node.bytes.byteLength
+    return bytes
   }
 
   async open(path: string, mode: 'truncate' | 'exclusive' | 'append'): Promise<FileHandle> {
     await this.#operation(() => {
       this.#mustWrite(path)
       const found = this.#names.get(path)
-      if (found === 'directory') throw errno('EISDIR', path)
+      if (found instanceof Directory) throw errno('EISDIR', path)
       if (found !== undefined && mode === 'exclusive') throw errno('EEXIST', path)
       if (found === undefined) this.#change([this.#naming(path, { bytes: empty, synced: empty })])
       else if (mode === 'truncate') found.bytes = empty
@@ -155,8 +167,8 @@ export class ForgetfulDisk implements FileSystem {
       const node = this.#node(from)
       const target = this.#names.get(to)
       if (target === node) return
-      if (node === 'directory' && target === undefined) return this.#renameDirectory(from, to)
-      if (node === 'directory' || target === 'directory') throw errno('EISDIR', to)
+      if (node instanceof Directory && target === undefined) return this.#renameDirectory(from, to)
+      if (node instanceof Directory || target instanceof Directory) throw errno('EISDIR', to)
       this.#change([this.#naming(from, undefined), this.#naming(to, node)])
     })
   }
@@ -193,13 +205,13 @@ export class ForgetfulDisk implements FileSystem {
       this.#mustWrite(undefined)
       const missing: string[] = []
       for (let parent = path; !this.#names.has(parent); parent = parentOf(parent)) missing.unshift(parent)
-      for (const directory of missing) this.#change([this.#naming(directory, 'directory')])
+      for (const directory of missing) this.#change([this.#naming(directory, new Directory())])
     })
   }
 
   async list(path: string): Promise<string[]> {
     await this.#operation(() => undefined)
-    if (this.#node(path) !== 'directory') throw errno('ENOTDIR', path)
+    if (!(this.#node(path) instanceof Directory)) throw errno('ENOTDIR', path)
     const prefix = path === '/' ? '/' : `${path}/`
     const names = [...this.#names.keys()].filter((name) => name !== '/' && parentOf(name) === path)
     return names.map((name) => name.slice(prefix.length)).toSorted()
@@ -209,7 +221,8 @@ export class ForgetfulDisk implements FileSystem {
     await this.#operation(() => undefined)
     const node = this.#names.get(path)
     if (node === undefined) return undefined
-    return { bytes: node === 'directory' ? 0 : node.bytes.byteLength, isDirectory: node === 'directory', mtimeMs: 0 }
+    const isDirectory = node instanceof Directory
+    return { bytes: isDirectory ? 0 : node.bytes.byteLength, isDirectory, mtimeMs: 0 }
   }
 
   /** Every entry by itself, the deepest first, as the real one does. */
@@ -225,9 +238,10 @@ export class ForgetfulDisk implements FileSystem {
 
   async syncDirectory(path: string): Promise<void> {
     await this.#operation(() => {
-      if (this.#node(path) !== 'directory') throw errno('ENOTDIR', path)
+      const directory = this.#node(path)
+      if (!(directory instanceof Directory)) throw errno('ENOTDIR', path)
       for (const entry of this.#journal) {
-        if (entry.changes.some((change) => change.directory === path)) entry.durable = true
+        if (entry.changes.some((change) => change.parent === directory)) entry.durable = true
       }
       while (this.#journal[0]?.durable === true) {
         for (const change of this.#journal.shift()?.changes ?? []) apply(this.#durableNames, change)
@@ -258,10 +272,12 @@ export class ForgetfulDisk implements FileSystem {
 
   #mustWrite(path: string | undefined): void {
     if (this.readOnly) throw errno('EROFS', path ?? '')
-    if (path !== undefined && this.#names.get(parentOf(path)) !== 'directory') throw errno('ENOENT', path)
+    if (path !== undefined && !(this.#names.get(parentOf(path)) instanceof Directory)) {
+      throw errno('ENOENT', path)
+    }
   }
 
-  #node(path: string): Inode | 'directory' {
+  #node(path: string): Node {
     const node = this.#names.get(path)
     if (node === undefined) throw errno('ENOENT', path)
     return node
@@ -269,12 +285,13 @@ export class ForgetfulDisk implements FileSystem {
 
   #file(path: string): Inode {
     const node = this.#node(path)
-    if (node === 'directory') throw errno('EISDIR', path)
+    if (node instanceof Directory) throw errno('EISDIR', path)
     return node
   }
 
   #naming(path: string, node: NameChange['node']): NameChange {
-    return { directory: parentOf(path), path, node }
+    const directory = parentOf(path)
+    return { directory, parent: this.#names.get(directory) as Directory, path, node }
   }
 
   #change(changes: readonly NameChange[]): void {
@@ -283,12 +300,14 @@ export class ForgetfulDisk implements FileSystem {
   }
 
   #renameDirectory(from: string, to: string): void {
-    const below = [...this.#names].filter(([path]) => path === from || path.startsWith(`${from}/`))
-    const changes = below.flatMap(([path, node]) => [
-      { directory: parentOf(from), path, node: undefined },
-      { directory: parentOf(to), path: to + path.slice(from.length), node },
-    ])
-    this.#change(changes)
+    const below = [...this.#names].filter(([path]) => path.startsWith(`${from}/`))
+    const removals = below.map(([path]) => this.#naming(path, undefined))
+    const additions = below.map(([path, node]): NameChange => {
+      const { directory, parent } = this.#naming(path, node)
+      return { directory: to + directory.slice(from.length), parent, path: to + path.slice(from.length), node }
+    })
+    const moved = [this.#naming(from, undefined), this.#naming(to, this.#node(from))]
+    this.#change([...removals, ...moved, ...additions.toSorted((a, b) => a.path.length - b.path.length)])
   }
 
   #survivor(inode: Inode, survivors: Map<Inode, Inode>): Inode {
@@ -321,14 +340,23 @@ function commonLength(a: Uint8Array, b: Uint8Array): number {
   return i
 }
 
-function apply(names: Map<string, Inode | 'directory'>, change: NameChange): void {
+/** What happened in a directory that is not there any more, or not yet, nobody sees. */
+function applyAfterCrash(names: Map<string, Node>, change: NameChange): void {
+  if (names.get(change.directory) !== change.parent) return
+  if (names.get(change.path) instanceof Directory) {
+    for (const path of names.keys()) if (path.startsWith(`${change.path}/`)) names.delete(path)
+  }
+  apply(names, change)
+}
+
+function apply(names: Map<string, Node>, change: NameChange): void {
   if (change.node === undefined) names.delete(change.path)
   else names.set(change.path, change.node)
 }
 
-function isReachable(names: ReadonlyMap<string, Inode | 'directory'>, path: string): boolean {
+function isReachable(names: ReadonlyMap<string, Node>, path: string): boolean {
   for (let parent = parentOf(path); parent !== '/'; parent = parentOf(parent)) {
-    if (names.get(parent) !== 'directory') return false
+    if (!(names.get(parent) instanceof Directory)) return false
   }
   return true
 }
