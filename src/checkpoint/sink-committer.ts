@@ -65,9 +65,24 @@ export class SinkCommitter<Committable = unknown> {
     return committed
   }
 
+  /** A savepoint is going to hold what is not committed by now. */
+  keep(): Promise<void> {
+    const kept = this.#tail.then(() => this.#keep())
+    this.#tail = kept.catch(() => undefined)
+    return kept
+  }
+
   async close(): Promise<void> {
     await this.#tail
     await this.#committer.close?.()
+  }
+
+  async #keep(): Promise<void> {
+    if (this.#committer.keep === undefined) return
+    for (const batch of this.#pending.slice()) {
+      const committables = await this.#committer.keep(batch.committables as readonly Committable[])
+      this.#pending = this.#pending.map((one) => (one === batch ? { ...batch, committables } : one))
+    }
   }
 
   async #commitUpTo(checkpointId: number): Promise<void> {

@@ -64,6 +64,11 @@ export interface CommitRequest<Committable> {
 export interface Committer<Committable> {
   /** Idempotent: a committable may come again after a crash. */
   commit(requests: readonly CommitRequest<Committable>[]): Promise<void>
+  /**
+   * A savepoint is going to hold these, which earlier checkpoints were to publish. The job may go on from before those
+   * checkpoints, and be started from the savepoint later. Answers what it shall hold in their place, one for one.
+   */
+  keep?(committables: readonly Committable[]): Promise<readonly Committable[]>
   /** Called on restore with transactions that were never part of a completed checkpoint, where they can be known. */
   abort?(committables: readonly Committable[]): Promise<void>
   close?(): void | Promise<void>

@@ -103,7 +103,9 @@ export class SinkOperator implements Operator<unknown, never> {
     try {
       const prepared = this.writer.prepareCommit?.(isSavepoint) ?? []
       const writerStates = structuredClone(this.writer.snapshotState?.(checkpointId))
-      this.#committer?.add(checkpointId, await prepared)
+      const committables = await prepared
+      if (isSavepoint) await this.#committer?.keep()
+      this.#committer?.add(checkpointId, committables)
       return {
         ...(writerStates !== undefined && { writerStates }),
         ...(this.#committer !== undefined && { committables: this.#committer.snapshot() }),

@@ -7,10 +7,14 @@
 import { dirname } from 'node:path'
 import type { FileSystem } from '../../common/file-system.ts'
 import { MillraceError } from '../../common/errors.ts'
+import { eachInLanes } from '../../common/lanes.ts'
 import { type ProcessIdentity, systemProcesses } from '../../common/processes.ts'
 import { parsePartName, type PartNaming } from './part-name.ts'
 import { sinkError } from './sink-error.ts'
 import { walkDirectory } from './walk-directory.ts'
+
+/** Directories that are synced at a time. */
+const syncLanes = 64
 
 /**
  * Before a job that starts anew: refuses a directory that holds visible files (or removes them where it may), and removes
@@ -103,14 +107,19 @@ async function clearOutput(
 }
 
 /**
- * After a job that has finished: everything is published, so hidden parts are leavings of crashed attempts. What a
- * savepoint holds stays: the job may be started from it.
+ * After a job that has finished: everything is published, so parts in progress are leavings of crashed attempts. What
+ * savepoints hold or count on (`kept`, `superseded`) stays: the job may be started from them.
  */
 export async function removeLeavings(fileSystem: FileSystem, directory: string, naming: PartNaming): Promise<void> {
   await fileSystem.remove(ownerPath(directory, naming))
-  for (const file of await walkDirectory(fileSystem, directory)) {
-    if (isLeaving(naming, file.name)) await fileSystem.unlink(`${file.directory}/${file.name}`)
+  const changed = new Set<string>()
+  for (const { directory: place, name } of await walkDirectory(fileSystem, directory)) {
+    const stage = parsePartName(naming, name)?.stage
+    if (stage === 'inprogress') await fileSystem.unlink(`${place}/${name}`)
+    // An attempt that failed may have shown it again.
+    if (stage === 'published') changed.add(place)
   }
+  await eachInLanes(changed, syncLanes, (place) => fileSystem.syncDirectory(place))
 }
 
 /** After a job that failed and will not go on: what was published stays; an output without anything in it goes. */

@@ -5,7 +5,9 @@
  * 1. What a checkpoint holds is durable before the checkpoint is acknowledged: sealed parts as committables, the parts
  *    still open by their lengths.
  * 2. On restore an open part is cut back to its length and goes on; parts begun after the checkpoint are removed where
- *    hidden, and hidden away (`superseded`) where a later checkpoint had published them.
+ *    hidden, and hidden away (`superseded`) where a later checkpoint had published them. Parts of the checkpoint's own
+ *    history that were hidden so since are shown again. What is visible follows from the checkpoint alone, so a restore
+ *    that is broken off is made good by the next, from whichever checkpoint.
  * 3. Counts of parts only grow, over all subtasks and parallelisms: each starts beyond what any of them had used. So no
  *    name is used twice, and a part that is counted beyond a checkpoint was begun after it.
  * 4. A savepoint holds no open part, and its pending ones bear a name (`kept`) that a restore from an older checkpoint
@@ -25,6 +27,7 @@ import { type BucketAssigner, checkBucket, noBuckets } from './bucket-assigner.t
 import { InProgressPart, type PartPlace, type PartSurroundings, type RestoredPart } from './in-progress-part.ts'
 import { OpenFiles } from './open-files.ts'
 import type { PendingPart } from './part-committer.ts'
+import { mergeRanges, type PartCount, PartHistory, type PartRange } from './part-history.ts'
 import { parsePartName, type PartId, partName, type PartNaming } from './part-name.ts'
 import type { ResolvedRollingPolicy } from './rolling-policy.ts'
 import type { RowEncoder } from './row-encoder.ts'
@@ -51,13 +54,6 @@ export interface PartWriterState {
     /** When its first record came; absent in checkpoints of earlier versions. */
     readonly createdMs?: number
   }[]
-}
-
-/** What every subtask knows of all of them. */
-interface PartCount {
-  readonly subtask: number
-  /** Count of the next part. */
-  readonly nextCount: number
 }
 
 /** What one checkpoint publishes and makes durable. */
@@ -93,6 +89,8 @@ export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWrit
   #last: InProgressPart | undefined
   #nextCount = 0
   #counts: ListState<PartCount> | undefined
+  /** Parts on ways that the job has left: those that this subtask looks after, and those that it has copied. */
+  #abandoned: readonly PartRange[] = []
   /** Parts closed since the last checkpoint, and the work of closing them. */
   #sealed: PendingPart[] = []
   #sealing: Promise<void>[] = []
@@ -351,6 +349,8 @@ export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWrit
       } finally {
         await handle.close()
       }
+      const { subtask, count } = place.id
+      this.#abandon([{ subtask, from: count, to: count + 1 }])
       return copy
     }
     const published = `${place.directory}/${partName(naming, place.id, 'published')}`
@@ -360,32 +360,59 @@ export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWrit
 
   async #clearAfterCheckpoint(): Promise<void> {
     const { fileSystem, directory, naming } = this.#options
-    const { subtaskIndex, parallelism } = this.#context.task
+    const { subtaskIndex } = this.#context.task
     this.#counts = this.#context.operatorState.unionListState<PartCount>('part-counts')
-    const atCheckpoint = new Map(Array.from(this.#counts.get(), ({ subtask, nextCount }) => [subtask, nextCount]))
-    const isRestored = atCheckpoint.size > 0
-    const countMax = Math.max(0, ...atCheckpoint.values())
-    let nextCount = countMax
+    const history = new PartHistory([...this.#counts.get()])
+    const { isRestored } = history
+    const left = history.abandoned.filter(({ subtask }) => this.#looksAfter(subtask))
+    let nextCount = history.countMax
     for (const { directory: place, name } of await walkDirectory(fileSystem, directory)) {
       const part = parsePartName(naming, name)
       if (part === undefined) continue
-      if (!isRestored && part.subtask !== subtaskIndex && part.stage !== 'kept') continue
-      const isAfter = isRestored && part.count >= (atCheckpoint.get(part.subtask) ?? countMax)
-      const isLeaving = isAfter && part.stage === 'inprogress'
+      const { subtask, count, stage } = part
+      if (!isRestored && subtask !== subtaskIndex && stage !== 'kept') continue
+      const isAfter = isRestored && history.isAfter(part)
+      const isLeaving = isAfter && stage === 'inprogress'
       // A leaving is in no snapshot: what is counted beyond snapshots must not depend on whether it is still there.
-      if (!isLeaving) nextCount = Math.max(nextCount, part.count + 1)
-      // Parts of another subtask that runs are its own business: it may be beginning new ones.
-      const isOurs = (part.subtask < parallelism ? part.subtask : part.subtask % parallelism) === subtaskIndex
-      if (!isOurs || !isAfter || part.stage === 'kept') continue
+      if (!isLeaving) nextCount = Math.max(nextCount, count + 1)
+      if (!isRestored || !this.#looksAfter(subtask)) continue
       if (isLeaving) await fileSystem.unlink(`${place}/${name}`)
-      else {
-        // An attempt before this one may have hidden it and failed before it had synced the name.
-        this.#changedNames.add(place)
-        if (part.stage === 'superseded') continue
-        await fileSystem.rename(`${place}/${name}`, `${place}/${partName(naming, part, 'superseded')}`)
-      }
+      if (stage === 'inprogress') continue
+      if (isAfter) left.push({ subtask, from: history.nextCountOf(subtask), to: count + 1 })
+      else if (stage === 'superseded' && !history.tellsAbandoned) left.push({ subtask, from: count, to: count + 1 })
+      if (stage !== 'kept') await this.#showOrHide(place, name, history)
     }
+    this.#abandoned = mergeRanges(left)
     this.#countOn(nextCount)
+  }
+
+  /** Parts of another subtask that runs are its own business: it may be beginning new ones. */
+  #looksAfter(subtask: number): boolean {
+    const { subtaskIndex, parallelism } = this.#context.task
+    return (subtask < parallelism ? subtask : subtask % parallelism) === subtaskIndex
+  }
+
+  /** Of a part that was published. */
+  async #showOrHide(place: string, name: string, history: PartHistory): Promise<void> {
+    const { fileSystem, naming } = this.#options
+    const part = parsePartName(naming, name)!
+    const isShown = history.has(part) && (part.stage === 'published' || history.tellsAbandoned)
+    // An attempt before this one may have hidden it and failed before it had synced the name. What one may have shown
+    // is shown again by any later, and synced when the job ends.
+    if (!isShown || part.stage === 'superseded') this.#changedNames.add(place)
+    const target = `${place}/${partName(naming, part, isShown ? 'published' : 'superseded')}`
+    if (target === `${place}/${name}`) return
+    try {
+      await fileSystem.rename(`${place}/${name}`, target)
+    } catch (error) {
+      // The committer of whichever subtask it was dealt to shows pending ones at the same time.
+      if (!isShown || (await fileSystem.stat(target)) === undefined) throw error
+    }
+  }
+
+  #abandon(ranges: readonly PartRange[]): void {
+    this.#abandoned = mergeRanges([...this.#abandoned, ...ranges])
+    this.#countOn(this.#nextCount)
   }
 
   #nextId(): PartId {
@@ -396,7 +423,7 @@ export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWrit
 
   #countOn(nextCount: number): void {
     this.#nextCount = nextCount
-    this.#counts!.update([{ subtask: this.#context.task.subtaskIndex, nextCount }])
+    this.#counts!.update([{ subtask: this.#context.task.subtaskIndex, nextCount, abandoned: this.#abandoned }])
   }
 
   #begun(bytes: number): void {

@@ -10,6 +10,7 @@ import { failPoint } from '../../common/fail-points.ts'
 import type { FileSystem } from '../../common/file-system.ts'
 import { eachInLanes } from '../../common/lanes.ts'
 import type { Committer, CommitRequest } from '../sink.ts'
+import { hiddenNameOf } from './part-name.ts'
 
 /** Directories that are synced at a time. */
 const syncLanes = 64
@@ -42,29 +43,67 @@ export class PartCommitter implements Committer<PendingPart> {
     await eachInLanes(directories, syncLanes, (directory) => this.#fileSystem.syncDirectory(directory))
   }
 
+  /** Under names by which a savepoint finds them, whatever the job does before it is started from that. */
+  async keep(parts: readonly PendingPart[]): Promise<readonly PendingPart[]> {
+    const directories = new Set<string>()
+    const kept: PendingPart[] = []
+    for (const part of parts) {
+      const hiddenName = hiddenNameOf(part.name, 'kept')
+      kept.push({ ...part, hiddenName })
+      if (part.hiddenName === hiddenName) continue
+      // A commit that was broken off may have published it.
+      if ((await this.#fileSystem.stat(`${part.directory}/${part.hiddenName}`)) === undefined) continue
+      await this.#fileSystem.rename(`${part.directory}/${part.hiddenName}`, `${part.directory}/${hiddenName}`)
+      directories.add(part.directory)
+    }
+    await eachInLanes(directories, syncLanes, (directory) => this.#fileSystem.syncDirectory(directory))
+    return kept
+  }
+
   /** Whether the part is there now. */
   async #publish(request: CommitRequest<PendingPart>): Promise<boolean> {
     const { directory, hiddenName, name, bytes } = request.committable
     const hidden = `${directory}/${hiddenName}`
-    const pending = await this.#fileSystem.stat(hidden)
-    const published = pending ?? (await this.#fileSystem.stat(`${directory}/${name}`))
-    if (published !== undefined && published.bytes !== (bytes ?? published.bytes)) {
-      const path = pending === undefined ? `${directory}/${name}` : hidden
-      request.signalFailedWithKnownReason(new Error(`${path} must hold ${bytes} bytes, found ${published.bytes}`))
+    const target = `${directory}/${name}`
+    const found = await this.#find(request.committable)
+    if (found !== undefined && found.bytes !== (bytes ?? found.bytes)) {
+      request.signalFailedWithKnownReason(new Error(`${found.path} must hold ${bytes} bytes, found ${found.bytes}`))
       return false
     }
-    if (pending !== undefined) {
-      await this.#fileSystem.rename(hidden, `${directory}/${name}`)
+    if (found !== undefined && found.path !== target) {
+      try {
+        await this.#fileSystem.rename(found.path, target)
+      } catch (error) {
+        // The writer that looks after the part shows it again at the same time.
+        if (found.path === hidden || (await this.#fileSystem.stat(target)) === undefined) throw error
+      }
       return true
     }
-    const isPublished = published !== undefined
-    if (isPublished || this.#mayBeTaken) request.signalAlreadyCommitted()
+    if (found !== undefined || this.#mayBeTaken) request.signalAlreadyCommitted()
     else {
-      const what = `neither ${hidden} nor ${directory}/${name} is there`
+      const what = `neither ${hidden} nor ${target} is there`
       request.signalFailedWithKnownReason(
         new Error(`${what}; if a reader has taken it, set partsMayBeTaken of the sink`),
       )
     }
-    return isPublished
+    return found !== undefined
+  }
+
+  /**
+   * A part that was pending may have been kept for a savepoint since, or published and, by a start from before, hidden
+   * away. In the end it is published, which is why that name comes last.
+   */
+  async #find({
+    directory,
+    hiddenName,
+    name,
+  }: PendingPart): Promise<{ readonly path: string; readonly bytes: number } | undefined> {
+    const names = new Set([hiddenName, hiddenNameOf(name, 'kept'), hiddenNameOf(name, 'superseded'), name])
+    for (const one of names) {
+      const path = `${directory}/${one}`
+      const found = await this.#fileSystem.stat(path)
+      if (found !== undefined) return { path, bytes: found.bytes }
+    }
+    return undefined
   }
 }

@@ -4,7 +4,8 @@
  *   .part-<subtask>-<count>.txt.inprogress   being written, or waiting for its checkpoint
  *    part-<subtask>-<count>.txt              published
  *   .part-<subtask>-<count>.txt.kept         waiting for its checkpoint, and held by a savepoint
- *   .part-<subtask>-<count>.txt.superseded   was published after the checkpoint that the job was later restored from
+ *   .part-<subtask>-<count>.txt.superseded   was published, but not on the way to the checkpoint that the job was later
+ *                                            restored from
  */
 export interface PartNaming {
   readonly prefix: string
@@ -21,7 +22,12 @@ export type PartStage = 'inprogress' | 'published' | 'kept' | 'superseded'
 
 export function partName({ prefix, suffix }: PartNaming, { subtask, count }: PartId, stage: PartStage): string {
   const name = `${prefix}-${subtask}-${count}${suffix}`
-  return stage === 'published' ? name : `.${name}.${stage}`
+  return stage === 'published' ? name : hiddenNameOf(name, stage)
+}
+
+/** Of the part that is, or will be, published as `name`. */
+export function hiddenNameOf(name: string, stage: Exclude<PartStage, 'published'>): string {
+  return `.${name}.${stage}`
 }
 
 /** What a file name says, undefined for names that are not ours. */

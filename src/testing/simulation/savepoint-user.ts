@@ -3,8 +3,8 @@
  * older one, moved elsewhere or not, in the job directory, a fresh one or another.
  *
  * Invariants
- * 1. What was taken after the savepoint that the job is started from is given up with everything else since: sinks hide
- *    what was published later, and bring it back for nobody.
+ * 1. All savepoints stay: from an older one the job is started over from a newer one later, and the other way round,
+ *    whichever of them had led to the others.
  * 2. A start is repeated until the job runs: before that nobody knows whether the job directory holds the savepoint.
  * 3. A drained job is not the end: the rest of its input is owed, from a savepoint that was taken before.
  */
@@ -104,11 +104,11 @@ export class SavepointUser {
   async #startOver(disk: ForgetfulDisk): Promise<void> {
     const random = this.#random
     const count = this.#kept.length
-    const index = random.nextBelow(2) === 0 ? count - 1 : random.nextBelow(count)
+    const index = random.nextBelow(3) === 0 ? count - 1 : random.nextBelow(count)
     let kept = this.#kept[index]!
     const isMoved = random.nextBelow(3) === 0
     if (isMoved) kept = await this.#move(disk, kept)
-    this.#kept = [...this.#kept.slice(0, index), kept]
+    this.#kept[index] = kept
     const place = (['same', 'fresh', 'other'] as const)[random.nextBelow(3)]!
     const { jobDir } = this.start
     if (place === 'other') {

@@ -196,7 +196,7 @@ describe('fileSink with checkpoints', () => {
     await commit(committer, (await checkpoint(writer, true)).committables)
     await sink.commitJob?.()
     expect(visible(directory)).toEqual({ 'part-0-0': 'a\nz\n' })
-    expect(hidden(directory)).toEqual([])
+    expect(hidden(directory)).toEqual(['.part-0-1.superseded'])
     await writer.close?.()
   })
 
@@ -270,6 +270,94 @@ describe('fileSink with checkpoints', () => {
     await third.writer.open?.()
     await third.writer.close?.()
     expect(visible(directory)).toEqual({ 'part-0-0': 'a\nb\nsealed by its size\n', 'part-0-1': 'open\n' })
+  })
+
+  /** A way of 'p' and what follows it: its savepoints, and how to start from one of them. */
+  async function toAndFro(directory: string) {
+    const options: FileSinkOptions<string> = { rolling: { onCheckpoint: true } }
+    const snapshots: (Awaited<ReturnType<typeof checkpoint>> & { counts: OperatorStateSnapshot })[] = []
+    type Part = Parameters<typeof checkpoint<string, unknown, unknown>>[0]
+    const savepoint = async (writer: Part, context: ConnectorContext) => {
+      const taken = await checkpoint(writer, false, true)
+      snapshots.push({ ...taken, counts: context.operatorState.snapshot()! })
+      return taken.committables
+    }
+    /** Writes `lines`, each with a checkpoint, and those behind `held` with a savepoint, which nobody commits. */
+    const go = async (from: (typeof snapshots)[number] | undefined, lines: string[], held: string[] = []) => {
+      const of = restore(directory, from?.states ?? [], options, from?.counts)
+      await of.sink.prepare?.({ ...starting, isRestored: from !== undefined })
+      expect(await commit(of.committer, (from?.committables ?? []) as never)).not.toContainEqual(
+        expect.stringContaining('part'),
+      )
+      await of.writer.open?.()
+      for (const line of lines) {
+        write(of.writer, line)
+        await commit(of.committer, (await checkpoint(of.writer)).committables)
+      }
+      if (held.length > 0) {
+        write(of.writer, ...held)
+        await savepoint(of.writer as never, of.context)
+      }
+      await of.writer.close?.()
+      await of.sink.commitJob?.()
+    }
+    const lines = () => Object.values(visible(directory)).join('').trim().split('\n').toSorted().join(' ')
+    return { snapshots, go, lines }
+  }
+
+  it('a newer savepoint shows again what a start from an older one had hidden, and the other way round', async () => {
+    const { snapshots, go, lines } = await toAndFro(join(temporaryDirectory(), 'out'))
+    await go(undefined, ['a'], ['b'])
+    await go(snapshots[0], ['c', 'd'], ['e'])
+    await go(snapshots[1], ['f'])
+    expect(lines()).toBe('a b c d e f')
+    await go(snapshots[0], ['g'], ['h'])
+    expect(lines()).toBe('a b g')
+    for (let i = 0; i < 2; i++) {
+      await go(snapshots[1], [])
+      expect(lines()).toBe('a b c d e')
+      await go(snapshots[2], [`i${i}`])
+      expect(lines()).toBe(`a b g h i${i}`)
+    }
+    await go(snapshots[0], [])
+    expect(lines()).toBe('a b')
+  })
+
+  it('what is hidden stays so for snapshots of earlier versions, and for those that follow', async () => {
+    const { snapshots, go, lines } = await toAndFro(join(temporaryDirectory(), 'out'))
+    await go(undefined, ['a'], ['b'])
+    await go(snapshots[0], ['c'], ['d'])
+    await go(snapshots[1], [])
+    await go(snapshots[0], ['e'], ['f'])
+    const context = checkpointed()
+    context.operatorState.restore(snapshots[2]!.counts)
+    const list = context.operatorState.unionListState<{ subtask: number; nextCount: number }>('part-counts')
+    list.update(Array.from(list.get(), ({ subtask, nextCount }) => ({ subtask, nextCount })))
+    await go({ ...snapshots[2]!, counts: context.operatorState.snapshot()! }, ['g'], ['h'])
+    expect(lines()).toBe('a b e f g')
+    await go(snapshots[3], [])
+    expect(lines()).toBe('a b e f g h')
+    await go(snapshots[1], [])
+    expect(lines()).toBe('a b c d')
+    await go(snapshots[3], [])
+    expect(lines()).toBe('a b e f g h')
+  })
+
+  it('a savepoint keeps parts of checkpoints that are not committed yet', async () => {
+    const directory = join(temporaryDirectory(), 'out')
+    const { writer, committer, context } = await start<string>(directory, { rolling: { onCheckpoint: true } })
+    const before = { ...(await checkpoint(writer)), counts: context.operatorState.snapshot()! }
+    write(writer, 'a')
+    const { committables } = await checkpoint(writer)
+    const kept = await committer!.keep!(committables)
+    expect(hidden(directory)).toEqual(['.part-0-0.kept'])
+    await writer.close?.()
+    const older = restore(directory, before.states, {}, before.counts)
+    await older.writer.open?.()
+    await older.writer.close?.()
+    expect(await commit(older.committer, [...committables])).toEqual([])
+    expect(visible(directory)).toEqual({ 'part-0-0': 'a\n' })
+    expect(await commit(older.committer, [...kept])).toEqual(['already'])
   })
 
   it('commits again what was committed before', async () => {
