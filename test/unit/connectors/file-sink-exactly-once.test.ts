@@ -89,6 +89,30 @@ describe('fileSink with checkpoints', () => {
     }
   })
 
+  it('a part shown again by an attempt that failed outlives a power cut, once the job has ended', async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const disk = new ForgetfulDisk({ seed })
+      const options: FileSinkOptions<string> = { rolling: { onCheckpoint: true }, fileSystem: disk }
+      const first = await start('/out', options)
+      const older = first.context.operatorState.snapshot()!
+      write(first.writer, 'a')
+      await commit(first.committer, (await checkpoint(first.writer)).committables)
+      const newer = first.context.operatorState.snapshot()!
+      for (const [attempt, snapshot] of [older, newer, newer].entries()) {
+        const context = checkpointed()
+        context.operatorState.restore(snapshot)
+        const sink = fileSink<string>('/out', options)
+        await sink.prepare?.({ ...starting, isRestored: true })
+        const writer = sink.createWriter(context)
+        await writer.open?.()
+        if (attempt !== 1) await checkpoint(writer)
+        await writer.close?.()
+        if (attempt === 2) await sink.commitJob?.()
+      }
+      expect(disk.crash().files(), `seed ${seed}`).toContain('/out/part-0-0')
+    }
+  })
+
   it('shows a part when it is finished and its checkpoint is complete, not before', async () => {
     const directory = join(temporaryDirectory(), 'out')
     const { writer, committer, sink } = await start<string>(directory, { rolling: { onCheckpoint: true } })
