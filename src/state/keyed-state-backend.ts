@@ -135,7 +135,7 @@ export interface AccumulatorState<Acc> {
 /**
  * The row under the current key and namespace without an object: after `hasRow()` has answered true, generated code
  * calls `field0()`, and after `changeRow()`, which is for all of them, `setField0(value)` and so on, by the order of the
- * type's fields.
+ * type's fields. Where it answers false, there is no row, or one that only `get` and `set` reach.
  */
 export interface RowColumns {
   hasRow(): boolean

@@ -174,10 +174,14 @@ export class SessionWindowOperator<In, Acc, Mid, Out, Key> extends BaseOperator<
     )
   }
 
-  /** The first record of its key, one that begins another session, or one of a key (or a subtask) with several. */
+  /** The first record of its key, one that begins another session, or one of a key (or a subtask) with several; and those
+   * whose session is in no column. */
   #addToOther(value: In, timeMs: number, endMs: number): void {
     if (timeMs === noTimestamp || timeMs !== timeMs) throw invalidTimestamp(this.context, value, timeMs)
-    if (this.#moreKeys[0] === 0 && this.#sessions.get() === undefined) this.#begin(value, timeMs, endMs)
+    if (this.#moreKeys[0]! > 0) return this.#addAmongMany(value, timeMs, endMs)
+    const session = this.#sessions.get()
+    if (session === undefined) this.#begin(value, timeMs, endMs)
+    else if (timeMs <= session.endMs && endMs >= session.startMs) this.#extend(session, value, timeMs, endMs)
     else this.#addAmongMany(value, timeMs, endMs)
   }
 

@@ -5,13 +5,13 @@
 import type { ValueCodec } from '../../data/value-codec.ts'
 import { cellCodec } from '../cell-codec.ts'
 import type { LoadableCell } from '../keyed-backend-base.ts'
-import type { AccumulatorCursor, Namespace } from '../keyed-state-backend.ts'
+import type { AccumulatorCursor, Namespace, RowColumns } from '../keyed-state-backend.ts'
 import { cellType, type StateSpec } from '../state-spec.ts'
 import type { DiskBackend } from './disk-backend.ts'
 import { DiskTable } from './disk-table.ts'
 import type { FrontTable } from './front-table.ts'
 import { type TableEntry, walkTable } from './table-walk.ts'
-import { type ValueLayout, valueLayoutOf } from './value-layout.ts'
+import { type RowPlace, type ValueLayout, valueLayoutOf } from './value-layout.ts'
 
 export class DiskCell<V> implements LoadableCell<V> {
   readonly spec: StateSpec
@@ -135,6 +135,10 @@ export class DiskCell<V> implements LoadableCell<V> {
     return new DiskCursor<V>(table === undefined ? undefined : walkTable(table, this.#backend))
   }
 
+  columns(): RowColumns | undefined {
+    return this.layout.columns?.((place) => this.#findRow(place))
+  }
+
   dropNamespace(namespace: Namespace): void {
     const table = this.tables.get(namespace)
     if (table === undefined) return
@@ -226,6 +230,16 @@ export class DiskCell<V> implements LoadableCell<V> {
     table.isOnDisk = true
     table.isComplete = false
     table.count = count < 0 || table.count < 0 ? -1 : table.count + count
+  }
+
+  /** Only in the active table: elsewhere nothing changes in its place. */
+  #findRow(place: RowPlace): boolean {
+    this.#seek()
+    const front = this.#front
+    if (front === undefined || front !== this.#table!.active || !front.isLive(this.#entry)) return false
+    place.front = front
+    place.entry = this.#entry
+    return true
   }
 
   /** `reads` false: what only the store knows is about to be replaced, and need not be read. */

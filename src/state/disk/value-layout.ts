@@ -1,11 +1,21 @@
 /**
  * How values stand in the tables in memory: fixed-width values as words of 8 bytes off the heap, one per field; all
  * others as the objects that the program gave. Readers and writers are generated per type, names escaped.
+ *
+ * Hot: `RowColumns` are read and written for every record of a session window.
  */
 import { MillraceError } from '../../common/errors.ts'
 import type { DataType } from '../../data/types.ts'
 import { type RecordField, recordLayoutOf } from '../managed/record-layout.ts'
+import type { RowColumns } from '../keyed-state-backend.ts'
 import { printType } from '../state-spec.ts'
+import type { FrontTable } from './front-table.ts'
+
+/** Where a row stands that may be read and changed in its place. */
+export interface RowPlace {
+  front: FrontTable
+  entry: number
+}
 
 export interface ValueLayout {
   /** Words per value; 0: values are objects. */
@@ -17,9 +27,11 @@ export interface ValueLayout {
   write(f64: Float64Array, i64: BigInt64Array, at: number, value: unknown): void
   /** Throws MR_DATA_TYPE_MISMATCH. */
   check(value: unknown): void
+  /** Rows field by field: `find` puts the current key's place into what it is given; false where there is none. */
+  columns?(find: (place: RowPlace) => boolean): RowColumns
 }
 
-type Generated = Pick<ValueLayout, 'read' | 'write' | 'check'>
+type Generated = Pick<ValueLayout, 'read' | 'write' | 'check' | 'columns'>
 
 const objects: ValueLayout = { width: 0, isNumber: false, read: () => undefined, write: () => {}, check: () => {} }
 
@@ -50,10 +62,31 @@ function generate(type: DataType, fields: readonly RecordField[], isRow: boolean
     read(f64, i64, at) { return ${result} },
     write(f64, i64, at, value) { ${writes.join('; ')} },
     check(value) { if (${notRow}${fields.map(misfit).join(' || ')}) refuse(value) },
+    ${isRow ? columnsOf(fields) : ''}
   }`
   return (new Function('refuse', source) as (refuse: (value: unknown) => never) => Generated)((value) =>
     refuse(type, value),
   )
+}
+
+function columnsOf(fields: readonly RecordField[]): string {
+  const at = `const { front: { f64, i64 }, entry } = this, at = entry * ${1 + fields.length} + 1`
+  const access = fields.map(
+    (field, i) => `
+      field${i}() { ${at}; return ${readOf(field, i)} }
+      setField${i}(value) {
+        if (${misfit({ ...field, name: undefined })}) refuse(value)
+        ${at}; ${writeOf({ ...field, name: undefined }, i)}
+      }`,
+  )
+  return `columns(find) {
+    return new class {
+      front = undefined
+      entry = 0
+      hasRow() { return find(this) }
+      changeRow() { this.front.mark(this.entry) }${access.join('')}
+    }
+  }`
 }
 
 function readOf({ kind }: RecordField, i: number): string {
