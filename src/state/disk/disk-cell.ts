@@ -347,10 +347,10 @@ export class DiskCell<V> implements LoadableCell<V> {
     if (!table.hasBeneath) {
       if (table.count === 0 && table.namespace !== 0) return this.#forgetUnstored(table)
       if (table.active.isSparse) {
-        table.active.compact()
+        table.active.compact(true)
         this.#context.invalidate()
       }
-    }
+    } else if (table.compactFresh()) this.#context.invalidate()
     this.#backend.grew(table)
   }
 

@@ -100,11 +100,24 @@ export class DiskTable {
     if (active.readers.length > 0 || this.parts.length > 0 || !active.isSparse) return false
     // A walk over the store may still see what was deleted since it began.
     if (active.walks.size > 0 && !this.isComplete) return false
-    active.compact((key) => {
+    active.compact(this.#isActiveAll, (key) => {
       const entry = clean?.find(key) ?? -1
       if (entry >= 0) clean!.delete(entry)
     })
     return true
+  }
+
+  /** Forgets what came and was deleted since the last freeze, where it is most of the active table: nobody is to know. */
+  compactFresh(): boolean {
+    const { active } = this
+    if (!active.isFreshSparse || active.readers.length > 0 || !this.#isActiveAll) return false
+    active.compact(true)
+    return true
+  }
+
+  /** What the active table does not know is nowhere, and never was since the table began: it was never given up for want of memory. */
+  get #isActiveAll(): boolean {
+    return this.isComplete && this.clean === undefined && this.parts.length === 0
   }
 
   /** No live entries, and all deletions are on disk. */

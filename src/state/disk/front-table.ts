@@ -52,6 +52,9 @@ export class FrontTable extends FrontIndex {
   #byteKeyBytes = 0
   #objectBytes = 0
   #supersededCount = 0
+  /** Entries below this number were there when the table was last frozen; what comes after is fresh. */
+  #frozenCount = 0
+  #freshDeletedCount = 0
   /** A bit per entry: changed since the table was last frozen. Undefined: it never was, all of it is new. */
   #changes: Int32Array | undefined
   /** Parts that write entries of this table, as they were when frozen. */
@@ -108,6 +111,11 @@ export class FrontTable extends FrontIndex {
   /** Most of it is deleted entries. */
   get isSparse(): boolean {
     return this.deletedCount > sparseEntriesMin && this.deletedCount > this.count >>> 1
+  }
+
+  /** Most of it is entries that came and were deleted since the table was last frozen. */
+  get isFreshSparse(): boolean {
+    return this.#freshDeletedCount > sparseEntriesMin && this.#freshDeletedCount > this.count >>> 1
   }
 
   /** The entry of a key, live or deleted; -1 where nothing is known of it here. */
@@ -178,6 +186,7 @@ export class FrontTable extends FrontIndex {
   addDeleted(key: unknown, keyGroup: number): number {
     const entry = this.#append(key, keyGroup, 0)
     this.deletedCount++
+    this.#freshDeletedCount++
     if (this.layout.width === 0) this.objects[entry] = undefined
     return entry
   }
@@ -201,6 +210,7 @@ export class FrontTable extends FrontIndex {
     if (!this.isLive(entry)) {
       this.states[entry]! |= live
       this.deletedCount--
+      if (entry >= this.#frozenCount) this.#freshDeletedCount--
       this.#write(entry, value)
       return false
     }
@@ -221,6 +231,7 @@ export class FrontTable extends FrontIndex {
   erase(entry: number): void {
     this.states[entry]! &= ~live
     this.deletedCount++
+    if (entry >= this.#frozenCount) this.#freshDeletedCount++
     if (this.layout.width > 0) return
     this.#charge(-estimatedBytes(this.objects[entry]))
     this.objects[entry] = undefined
@@ -260,6 +271,8 @@ export class FrontTable extends FrontIndex {
   takeChanges(goOn: boolean): Int32Array {
     const taken = this.#changes ?? allBits(this.count)
     this.#changes = goOn ? new Int32Array(wordsOf(this.capacity)) : undefined
+    this.#frozenCount = this.count
+    this.#freshDeletedCount = 0
     this.countBytes()
     return taken
   }
@@ -287,10 +300,10 @@ export class FrontTable extends FrontIndex {
   }
 
   /**
-   * Forgets deleted entries: those that have not changed since the last freeze, all in a table that never was frozen.
-   * Nobody may be reading it. `forget` is told each key.
+   * Forgets deleted entries: those that have not changed since the last freeze, and fresh ones where nothing elsewhere can
+   * know their keys. Nobody may be reading it. `forget` is told each key.
    */
-  compact(forget: (key: unknown) => void = () => {}): void {
+  compact(forgetsFresh: boolean, forget: (key: unknown) => void = () => {}): void {
     const kept = new FrontTable(this.layout, this.liveCount, this.#entriesMax * this.#rowBytes)
     const changes = this.#changes
     if (changes !== undefined) kept.#changes = new Int32Array(wordsOf(kept.capacity))
@@ -299,9 +312,15 @@ export class FrontTable extends FrontIndex {
       for (const moved of walks) moved.next = moved.walk.next === entry ? kept.count : moved.next
       for (const moved of walks) moved.count = moved.walk.count === entry ? kept.count : moved.count
       const hasChanged = changes !== undefined && (changes[entry >>> 5]! & (1 << (entry & 31))) !== 0
-      if (this.isLive(entry) || hasChanged) kept.#copy(this, entry, hasChanged)
-      else forget(this.keyOf(entry))
+      if (entry === this.#frozenCount) kept.#frozenCount = kept.count
+      const isFresh = entry >= this.#frozenCount
+      const isLive = this.isLive(entry)
+      if (isLive || (hasChanged && !(isFresh && forgetsFresh))) {
+        kept.#copy(this, entry, hasChanged)
+        if (!isLive && isFresh) kept.#freshDeletedCount++
+      } else forget(this.keyOf(entry))
     }
+    if (this.#frozenCount === this.count) kept.#frozenCount = kept.count
     for (const { walk, next, count } of walks) {
       walk.next = next < 0 ? kept.count : next
       walk.count = count < 0 ? kept.count : count
@@ -320,6 +339,8 @@ export class FrontTable extends FrontIndex {
     this.deletedCount = kept.deletedCount
     this.hasInt32KeysOnly = kept.hasInt32KeysOnly
     this.#changes = kept.#changes
+    this.#frozenCount = kept.#frozenCount
+    this.#freshDeletedCount = kept.#freshDeletedCount
     this.capacity = kept.capacity
     this.keyGroups = kept.keyGroups
     this.states = kept.states
