@@ -375,7 +375,10 @@ export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWrit
       const isLeaving = isAfter && stage === 'inprogress'
       // A leaving is in no snapshot: what is counted beyond snapshots must not depend on whether it is still there.
       if (!isLeaving) nextCount = Math.max(nextCount, count + 1)
-      if (!isRestored || !this.#looksAfter(subtask)) continue
+      if (!this.#looksAfter(subtask)) continue
+      // A savepoint of an attempt that nothing was left of: if that is gone back to, they are not of this one's history.
+      if (!isRestored && stage === 'kept') left.push({ subtask, from: count, to: count + 1 })
+      if (!isRestored) continue
       if (isLeaving) await fileSystem.unlink(`${place}/${name}`)
       if (stage === 'inprogress') continue
       if (isAfter) left.push({ subtask, from: history.nextCountOf(subtask), to: count + 1 })
