@@ -347,6 +347,18 @@ describe('fileSink with checkpoints', () => {
     expect(lines()).toBe('a b')
   })
 
+  it('savepoints of two starts without state know nothing of each other', async () => {
+    const { snapshots, go, lines } = await toAndFro(join(temporaryDirectory(), 'out'))
+    await go(undefined, [], ['a'])
+    await go(undefined, [], ['b', 'c'])
+    for (let i = 0; i < 2; i++) {
+      await go(snapshots[0], [])
+      expect(lines()).toBe('a')
+      await go(snapshots[1], [])
+      expect(lines()).toBe('b c')
+    }
+  })
+
   it('what is hidden stays so for snapshots of earlier versions, and for those that follow', async () => {
     const { snapshots, go, lines } = await toAndFro(join(temporaryDirectory(), 'out'))
     await go(undefined, ['a'], ['b'])
