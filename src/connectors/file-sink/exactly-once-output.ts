@@ -7,14 +7,11 @@
 import { dirname } from 'node:path'
 import type { FileSystem } from '../../common/file-system.ts'
 import { MillraceError } from '../../common/errors.ts'
-import { eachInLanes } from '../../common/lanes.ts'
 import { type ProcessIdentity, systemProcesses } from '../../common/processes.ts'
 import { parsePartName, type PartNaming } from './part-name.ts'
 import { sinkError } from './sink-error.ts'
+import { syncDirectories } from './sync-directories.ts'
 import { walkDirectory } from './walk-directory.ts'
-
-/** Directories that are synced at a time. */
-const syncLanes = 64
 
 /**
  * Before a job that starts anew: refuses a directory that holds visible files (or removes them where it may), and removes
@@ -119,7 +116,7 @@ export async function removeLeavings(fileSystem: FileSystem, directory: string, 
     // An attempt that failed may have shown it again.
     if (stage === 'published') changed.add(place)
   }
-  await eachInLanes(changed, syncLanes, (place) => fileSystem.syncDirectory(place))
+  await syncDirectories(fileSystem, changed)
 }
 
 /** After a job that failed and will not go on: what was published stays; an output without anything in it goes. */

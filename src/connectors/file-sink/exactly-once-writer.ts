@@ -28,9 +28,10 @@ import { InProgressPart, type PartPlace, type PartSurroundings, type RestoredPar
 import { OpenFiles } from './open-files.ts'
 import type { PendingPart } from './part-committer.ts'
 import { mergeRanges, type PartCount, PartHistory, type PartRange } from './part-history.ts'
-import { parsePartName, type PartId, partName, type PartNaming } from './part-name.ts'
+import { hiddenNameOf, parsePartName, type PartId, partName, type PartNaming } from './part-name.ts'
 import type { ResolvedRollingPolicy } from './rolling-policy.ts'
 import type { RowEncoder } from './row-encoder.ts'
+import { syncLanes } from './sync-directories.ts'
 import { sinkError } from './sink-error.ts'
 import { walkDirectory } from './walk-directory.ts'
 
@@ -73,8 +74,6 @@ const underWayBytesMax = 8 << 20
 const operationsMax = 1024
 /** What all parts together gather before they hand over, in turn, less than a chunk. */
 const gatheredBytesMax = 32 << 20
-/** Parts that are synced and sealed, and directories that are synced, at a time. */
-const syncLanes = 64
 
 export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWriterState> {
   readonly #options: ExactlyOnceOptions<T>
@@ -244,8 +243,8 @@ export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWrit
 
   /** Gives a pending part the name under which a savepoint finds it. */
   async #keep(part: PendingPart): Promise<PendingPart> {
-    const { fileSystem, naming } = this.#options
-    const hiddenName = partName(naming, parsePartName(naming, part.name)!, 'kept')
+    const { fileSystem } = this.#options
+    const hiddenName = hiddenNameOf(part.name, 'kept')
     await fileSystem.rename(`${part.directory}/${part.hiddenName}`, `${part.directory}/${hiddenName}`)
     return { ...part, hiddenName }
   }

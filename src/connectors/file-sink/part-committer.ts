@@ -8,12 +8,9 @@
  */
 import { failPoint } from '../../common/fail-points.ts'
 import type { FileSystem } from '../../common/file-system.ts'
-import { eachInLanes } from '../../common/lanes.ts'
 import type { Committer, CommitRequest } from '../sink.ts'
 import { hiddenNameOf } from './part-name.ts'
-
-/** Directories that are synced at a time. */
-const syncLanes = 64
+import { syncDirectories } from './sync-directories.ts'
 
 /** A part file that is written, synced and closed; it is published when its checkpoint is complete. */
 export interface PendingPart {
@@ -40,7 +37,7 @@ export class PartCommitter implements Committer<PendingPart> {
       if (index > 0) failPoint('halfway-through-commit')
       if (await this.#publish(request)) directories.add(request.committable.directory)
     }
-    await eachInLanes(directories, syncLanes, (directory) => this.#fileSystem.syncDirectory(directory))
+    await syncDirectories(this.#fileSystem, directories)
   }
 
   /** Under names by which a savepoint finds them, whatever the job does before it is started from that. */
@@ -56,7 +53,7 @@ export class PartCommitter implements Committer<PendingPart> {
       await this.#fileSystem.rename(`${part.directory}/${part.hiddenName}`, `${part.directory}/${hiddenName}`)
       directories.add(part.directory)
     }
-    await eachInLanes(directories, syncLanes, (directory) => this.#fileSystem.syncDirectory(directory))
+    await syncDirectories(this.#fileSystem, directories)
     return kept
   }
 

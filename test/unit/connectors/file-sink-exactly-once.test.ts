@@ -67,14 +67,20 @@ const hidden = (directory: string): string[] =>
   readdirSync(directory).filter((name) => name.startsWith('.') && name !== '.part.owner')
 
 describe('fileSink with checkpoints', () => {
+  /** A disk with a published part, and the states before and after it. */
+  async function publishedOn(seed: number) {
+    const disk = new ForgetfulDisk({ seed })
+    const options: FileSinkOptions<string> = { rolling: { onCheckpoint: true }, fileSystem: disk }
+    const { writer, committer, context } = await start('/out', options)
+    const older = context.operatorState.snapshot()!
+    write(writer, 'a')
+    await commit(committer, (await checkpoint(writer)).committables)
+    return { disk, options, older, newer: context.operatorState.snapshot()! }
+  }
+
   it('a part hidden by an attempt that failed stays hidden after a power cut, once a later attempt has a checkpoint', async () => {
     for (let seed = 1; seed <= 20; seed++) {
-      const disk = new ForgetfulDisk({ seed })
-      const options: FileSinkOptions<string> = { rolling: { onCheckpoint: true }, fileSystem: disk }
-      const first = await start('/out', options)
-      const older = first.context.operatorState.snapshot()!
-      write(first.writer, 'a')
-      await commit(first.committer, (await checkpoint(first.writer)).committables)
+      const { disk, options, older } = await publishedOn(seed)
       expect(disk.files()).toContain('/out/part-0-0')
       // Back to the older checkpoint; the first attempt fails before its first checkpoint.
       for (const isLast of [false, true]) {
@@ -91,13 +97,7 @@ describe('fileSink with checkpoints', () => {
 
   it('a part shown again by an attempt that failed outlives a power cut, once the job has ended', async () => {
     for (let seed = 1; seed <= 20; seed++) {
-      const disk = new ForgetfulDisk({ seed })
-      const options: FileSinkOptions<string> = { rolling: { onCheckpoint: true }, fileSystem: disk }
-      const first = await start('/out', options)
-      const older = first.context.operatorState.snapshot()!
-      write(first.writer, 'a')
-      await commit(first.committer, (await checkpoint(first.writer)).committables)
-      const newer = first.context.operatorState.snapshot()!
+      const { disk, options, older, newer } = await publishedOn(seed)
       for (const [attempt, snapshot] of [older, newer, newer].entries()) {
         const context = checkpointed()
         context.operatorState.restore(snapshot)
