@@ -174,8 +174,7 @@ export class SessionWindowOperator<In, Acc, Mid, Out, Key> extends BaseOperator<
     )
   }
 
-  /** The first record of its key, one that begins another session, or one of a key (or a subtask) with several; and those
-   * whose session is in no column. */
+  /** The first record of its key, one that begins another session or has none in columns, or one of a key with several. */
   #addToOther(value: In, timeMs: number, endMs: number): void {
     if (timeMs === noTimestamp || timeMs !== timeMs) throw invalidTimestamp(this.context, value, timeMs)
     if (this.#moreKeys[0]! > 0) return this.#addAmongMany(value, timeMs, endMs)

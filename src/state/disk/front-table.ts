@@ -312,15 +312,14 @@ export class FrontTable extends FrontIndex {
       for (const moved of walks) moved.next = moved.walk.next === entry ? kept.count : moved.next
       for (const moved of walks) moved.count = moved.walk.count === entry ? kept.count : moved.count
       const hasChanged = changes !== undefined && (changes[entry >>> 5]! & (1 << (entry & 31))) !== 0
-      if (entry === this.#frozenCount) kept.#frozenCount = kept.count
       const isFresh = entry >= this.#frozenCount
       const isLive = this.isLive(entry)
       if (isLive || (hasChanged && !(isFresh && forgetsFresh))) {
         kept.#copy(this, entry, hasChanged)
         if (!isLive && isFresh) kept.#freshDeletedCount++
       } else forget(this.keyOf(entry))
+      if (!isFresh) kept.#frozenCount = kept.count
     }
-    if (this.#frozenCount === this.count) kept.#frozenCount = kept.count
     for (const { walk, next, count } of walks) {
       walk.next = next < 0 ? kept.count : next
       walk.count = count < 0 ? kept.count : count
