@@ -126,6 +126,11 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
     return 0
   }
 
+  /** The tables that a restore had better make room for before it fills them. */
+  protected liveTables(): readonly LiveTable[] {
+    return []
+  }
+
   setCurrentKey(key: unknown): void {
     this.context.setKey(key)
     if (this.#cleansPerRecord) this.#cleanUp()
@@ -214,6 +219,7 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
     const isSavepoint = options.isSavepoint ?? false
     const basis = isSavepoint ? undefined : this.#chain.basis(this.fullBytes())
     const header = encodeFileHeader({ maxParallelism: this.maxParallelism, states: this.#specs() })
+    const meta: BlocksMeta = { layout: 'blocks', tables: this.liveTables() }
     const frozen = this.freeze(checkpointId, basis === undefined, !isSavepoint)
     const parts = this.freezeParts()
     this.context.invalidate()
@@ -231,7 +237,7 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
         formatVersion: snapshotFormatVersion,
         keyGroupRange: this.keyGroupRange,
         files: [...files, ...(await parts.write(sink))],
-        meta: { layout: 'blocks' },
+        meta,
       }
     } finally {
       frozen.close()
@@ -259,12 +265,12 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
 
   async restore(handles: readonly KeyedStateHandle[], source: SnapshotSource): Promise<void> {
     const { first, last } = this.keyGroupRange
-    const opened: { written: KeyGroupRange; files: StateFile[] }[] = []
-    for (const { keyGroupRange, files } of handles) {
+    const opened: OpenedHandle[] = []
+    for (const { keyGroupRange, files, meta } of handles) {
       if (keyGroupRange.last < first || keyGroupRange.first > last) continue
       const stateFiles: StateFile[] = []
       for (const file of files) stateFiles.push(await openStateFile(source, file))
-      opened.push({ written: keyGroupRange, files: stateFiles })
+      opened.push({ written: keyGroupRange, files: stateFiles, live: (meta as Partial<BlocksMeta> | null)?.tables })
     }
     for (const { files } of opened) for (const file of files) this.#checkFile(file)
     this.#expect(opened)
@@ -374,10 +380,13 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
     )
   }
 
-  /** A handle's files replace each other's entries: a table holds at least what the largest of them writes. */
-  #expect(handles: readonly { readonly written: KeyGroupRange; readonly files: readonly StateFile[] }[]): void {
+  /**
+   * A handle says how many entries its large tables had. Where it does not: its files replace each other's entries, so
+   * that a table holds at least what the largest of them writes.
+   */
+  #expect(handles: readonly OpenedHandle[]): void {
     const tables = new Map<string, ExpectedTable>()
-    for (const { written, files } of handles) {
+    for (const { written, files, live } of handles) {
       const share = rangeShare(written, this.keyGroupRange)
       const largest = new Map<string, ExpectedTable>()
       for (const { schema, written: tablesWritten } of files) {
@@ -388,6 +397,11 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
           const known = largest.get(id)?.count ?? 0
           largest.set(id, { spec, namespace, keyClass, count: Math.max(known, count * share) })
         }
+      }
+      for (const [name, namespace, keyClass, count] of live ?? []) {
+        const id = JSON.stringify([name, namespace, keyClass])
+        const known = largest.get(id)
+        if (known !== undefined) largest.set(id, { ...known, count: count * share })
       }
       for (const [id, table] of largest) tables.set(id, { ...table, count: table.count + (tables.get(id)?.count ?? 0) })
     }
@@ -455,6 +469,22 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
       if (isOurs) cell.put(block.namespace, key, keyGroup, value)
     }
   }
+}
+
+/** What the handle of a snapshot in blocks says beside its files. */
+interface BlocksMeta {
+  readonly layout: 'blocks'
+  /** Absent in snapshots of earlier versions. */
+  readonly tables?: readonly LiveTable[]
+}
+
+/** How many entries a table has. */
+export type LiveTable = readonly [stateName: string, namespace: Namespace, keyClass: KeyClass, count: number]
+
+interface OpenedHandle {
+  readonly written: KeyGroupRange
+  readonly files: readonly StateFile[]
+  readonly live: readonly LiveTable[] | undefined
 }
 
 interface ExpectedTable {

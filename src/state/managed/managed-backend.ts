@@ -3,7 +3,7 @@
  * an object beside its record. Changes are tracked from the first snapshot on, a bit per entry.
  */
 import type { FrozenState } from '../frozen-state.ts'
-import { KeyedBackendBase, type KeyedBackendOptions, type LoadableCell } from '../keyed-backend-base.ts'
+import { KeyedBackendBase, type KeyedBackendOptions, type LiveTable, type LoadableCell } from '../keyed-backend-base.ts'
 import type { KeyClass } from '../key-class.ts'
 import type { Namespace, ValueState } from '../keyed-state-backend.ts'
 import type { SingleValue } from '../primitives/timed-cell.ts'
@@ -23,6 +23,8 @@ const partitionEntriesMaxDefault = 262_144
 
 /** A partition with fewer entries is never taken whole. */
 const wholeEntriesMinDefault = 4096
+/** Smaller tables grow fast enough while a restore fills them. */
+const liveEntriesMin = 4096
 /** So many snapshots take a partition whole before its changes are noted again, to see whether they are still that many. */
 const wholeSnapshotsMax = 16
 
@@ -122,6 +124,20 @@ export class ManagedBackend extends KeyedBackendBase {
       }
     }
     return bytes
+  }
+
+  protected override liveTables(): readonly LiveTable[] {
+    const live: LiveTable[] = []
+    for (const cell of this.cells() as readonly ManagedCell<unknown>[]) {
+      for (const { namespace, entryCount, tables } of cell.namespaceTables.values()) {
+        if (entryCount < liveEntriesMin) continue
+        for (const table of tables) {
+          const count = table?.entryCount() ?? 0
+          if (count >= liveEntriesMin) live.push([cell.spec.name, namespace, table!.keyClass, count])
+        }
+      }
+    }
+    return live
   }
 
   protected freeze(checkpointId: number, isFull: boolean, tracks: boolean): FrozenState {
