@@ -13,6 +13,7 @@ import { MillraceError } from '../common/errors.ts'
 import type { DataType, TypeInformation } from '../data/types.ts'
 import type { ValueCodec } from '../data/value-codec.ts'
 import { cellCodec } from './cell-codec.ts'
+import { type BlocksMeta, type ExpectedTable, ExpectedTables, type LiveTable } from './expected-tables.ts'
 import type { FrozenState } from './frozen-state.ts'
 import type { KeyClass } from './key-class.ts'
 import { KeyContext } from './key-context.ts'
@@ -265,15 +266,32 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
 
   async restore(handles: readonly KeyedStateHandle[], source: SnapshotSource): Promise<void> {
     const { first, last } = this.keyGroupRange
-    const opened: OpenedHandle[] = []
-    for (const { keyGroupRange, files, meta } of handles) {
-      if (keyGroupRange.last < first || keyGroupRange.first > last) continue
-      const stateFiles: StateFile[] = []
-      for (const file of files) stateFiles.push(await openStateFile(source, file))
-      opened.push({ written: keyGroupRange, files: stateFiles, live: (meta as Partial<BlocksMeta> | null)?.tables })
+    const ours = handles.filter(({ keyGroupRange }) => keyGroupRange.last >= first && keyGroupRange.first <= last)
+    const expected = new ExpectedTables(ours, this.keyGroupRange)
+    const prepared: Promise<void>[] = []
+    const prepare = (tables: readonly ExpectedTable[]): void => {
+      for (const { spec, namespace, keyClass, count } of tables) {
+        const done = this.expectEntries(this.#restoredState(spec).cell, namespace, keyClass, count)
+        // Looked at once all files are open.
+        done.catch(() => undefined)
+        prepared.push(done)
+      }
     }
-    for (const { files } of opened) for (const file of files) this.#checkFile(file)
-    this.#expect(opened)
+    const opened: { written: KeyGroupRange; files: StateFile[] }[] = []
+    try {
+      for (const { keyGroupRange, files } of ours) {
+        const stateFiles: StateFile[] = []
+        for (const file of files) {
+          stateFiles.push(await openStateFile(source, file, ({ states }) => prepare(expected.take(states))))
+        }
+        opened.push({ written: keyGroupRange, files: stateFiles })
+      }
+      for (const { files } of opened) for (const file of files) this.#checkFile(file)
+      prepare(expected.writtenIn(opened))
+    } finally {
+      await Promise.allSettled(prepared)
+    }
+    await Promise.all(prepared)
     for (const { written, files } of opened) for (const file of files) await this.#loadFile(file, written)
     this.context.invalidate()
   }
@@ -380,36 +398,6 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
     )
   }
 
-  /**
-   * A handle says how many entries its large tables had. Where it does not: its files replace each other's entries, so
-   * that a table holds at least what the largest of them writes.
-   */
-  #expect(handles: readonly OpenedHandle[]): void {
-    const tables = new Map<string, ExpectedTable>()
-    for (const { written, files, live } of handles) {
-      const share = rangeShare(written, this.keyGroupRange)
-      const largest = new Map<string, ExpectedTable>()
-      for (const { schema, written: tablesWritten } of files) {
-        if (schema.part !== undefined) continue
-        for (const { state, namespace, keyClass, count } of tablesWritten) {
-          const spec = schema.states[state]!
-          const id = JSON.stringify([spec.name, namespace, keyClass])
-          const known = largest.get(id)?.count ?? 0
-          largest.set(id, { spec, namespace, keyClass, count: Math.max(known, count * share) })
-        }
-      }
-      for (const [name, namespace, keyClass, count] of live ?? []) {
-        const id = JSON.stringify([name, namespace, keyClass])
-        const known = largest.get(id)
-        if (known !== undefined) largest.set(id, { ...known, count: count * share })
-      }
-      for (const [id, table] of largest) tables.set(id, { ...table, count: table.count + (tables.get(id)?.count ?? 0) })
-    }
-    for (const { spec, namespace, keyClass, count } of tables.values()) {
-      this.expectEntries(this.#restoredState(spec).cell, namespace, keyClass, Math.ceil(count))
-    }
-  }
-
   async #loadFile(file: StateFile, written: KeyGroupRange): Promise<void> {
     const { schema } = file
     const states = schema.states.map((spec) => this.#restoredState(spec))
@@ -445,13 +433,13 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
     return found
   }
 
-  /** A hint before a file is loaded: about so many entries will be put. */
-  protected expectEntries(
+  /** A hint before files are loaded, which waits for the answer: about so many entries will be put. */
+  protected async expectEntries(
     _cell: LoadableCell<unknown>,
     _namespace: Namespace,
     _keyClass: KeyClass,
     _count: number,
-  ): void {}
+  ): Promise<void> {}
 
   /** Puts the entries of a block that belong here into a cell; without a codec, removes them. */
   protected loadBlock(block: BlockReader, cell: LoadableCell<unknown>, codec: ValueCodec | undefined): void {
@@ -469,35 +457,6 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
       if (isOurs) cell.put(block.namespace, key, keyGroup, value)
     }
   }
-}
-
-/** What the handle of a snapshot in blocks says beside its files. */
-interface BlocksMeta {
-  readonly layout: 'blocks'
-  /** Absent in snapshots of earlier versions. */
-  readonly tables?: readonly LiveTable[]
-}
-
-/** How many entries a table has. */
-export type LiveTable = readonly [stateName: string, namespace: Namespace, keyClass: KeyClass, count: number]
-
-interface OpenedHandle {
-  readonly written: KeyGroupRange
-  readonly files: readonly StateFile[]
-  readonly live: readonly LiveTable[] | undefined
-}
-
-interface ExpectedTable {
-  readonly spec: StateSpec
-  readonly namespace: Namespace
-  readonly keyClass: KeyClass
-  readonly count: number
-}
-
-/** About how much of what was written for one range of key groups falls into another. */
-function rangeShare(written: KeyGroupRange, own: KeyGroupRange): number {
-  const common = Math.min(written.last, own.last) - Math.max(written.first, own.first) + 1
-  return Math.max(common, 0) / (written.last - written.first + 1)
 }
 
 function specOf(

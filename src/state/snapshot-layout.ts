@@ -243,10 +243,11 @@ export class BlockReader {
   count = 0
   namespace: Namespace = 0
   order = 0
+  /** Where the key groups begin. */
+  groupsStart = 0
   readonly keys: ByteReader = new ByteReader()
   readonly values: ByteReader = new ByteReader()
   #bytes: Uint8Array
-  #groupsStart = 0
   #next: number
 
   constructor(bytes: Uint8Array, firstBlock: number) {
@@ -272,8 +273,8 @@ export class BlockReader {
     if (this.keyClass >= keyClassCount) throw new MillraceError('MR_DATA_CORRUPT', `unknown key class ${this.keyClass}`)
     this.namespace = keys.u8() === 0 ? keys.f64() : keys.text()
     this.order = keyClass === this.keyClass ? 0 : keys.i32()
-    this.#groupsStart = keys.position
-    const keysStart = this.#groupsStart + this.count * 2
+    this.groupsStart = keys.position
+    const keysStart = this.groupsStart + this.count * 2
     this.keys.seek(keysStart, keysStart + keyBytes)
     this.values.seek(keysStart + keyBytes, end)
     this.#next = end
@@ -281,7 +282,7 @@ export class BlockReader {
   }
 
   keyGroup(index: number): number {
-    const at = this.#groupsStart + index * 2
+    const at = this.groupsStart + index * 2
     return this.#bytes[at]! | (this.#bytes[at + 1]! << 8)
   }
 }

@@ -34,18 +34,26 @@ export interface StateFile {
   blocks(): AsyncIterable<Uint8Array>
 }
 
-/** Errors: MR_CHECKPOINT_CORRUPT, MR_CHECKPOINT_INCOMPATIBLE; MR_DATA_CORRUPT where the file was written wrongly. */
-export async function openStateFile(source: SnapshotSource, file: StoredFile): Promise<StateFile> {
+/**
+ * `onSchema` gets the schema before the rest of the file is verified: time to prepare for it.
+ * Errors: MR_CHECKPOINT_CORRUPT, MR_CHECKPOINT_INCOMPATIBLE; MR_DATA_CORRUPT where the file was written wrongly.
+ */
+export async function openStateFile(
+  source: SnapshotSource,
+  file: StoredFile,
+  onSchema?: (schema: SnapshotSchema) => void,
+): Promise<StateFile> {
   const { path } = file
   const pieces = source.pieces?.(file)
   if (pieces === undefined) {
     const bytes = await source.read(file)
     const input = new ByteReader(bytes)
     const schema = decodeFileHeader(input, path)
+    onSchema?.(schema)
     const blocks = bytes.subarray(input.position)
     return { path, schema, written: entriesIn(blocks, new Map()).values(), blocks: () => once(blocks) }
   }
-  const { schema, written } = await contentsOf(wholeBlocks(pieces), path)
+  const { schema, written } = await contentsOf(wholeBlocks(pieces), path, onSchema)
   return {
     path,
     schema,
@@ -60,6 +68,7 @@ type Written = Map<string, WrittenEntries>
 async function contentsOf(
   parts: AsyncIterable<Uint8Array>,
   path: string,
+  onSchema: ((schema: SnapshotSchema) => void) | undefined,
 ): Promise<{ schema: SnapshotSchema; written: Written }> {
   let schema: SnapshotSchema | undefined
   const written: Written = new Map()
@@ -67,8 +76,10 @@ async function contentsOf(
   for await (const part of parts) {
     if (defect !== undefined) continue
     try {
-      if (schema === undefined) schema = decodeFileHeader(new ByteReader(part), path)
-      else entriesIn(part, written)
+      if (schema === undefined) {
+        schema = decodeFileHeader(new ByteReader(part), path)
+        onSchema?.(schema)
+      } else entriesIn(part, written)
     } catch (error) {
       defect = { error }
     }

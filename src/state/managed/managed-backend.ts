@@ -3,7 +3,9 @@
  * an object beside its record. Changes are tracked from the first snapshot on, a bit per entry.
  */
 import type { FrozenState } from '../frozen-state.ts'
-import { KeyedBackendBase, type KeyedBackendOptions, type LiveTable, type LoadableCell } from '../keyed-backend-base.ts'
+import { mapPages } from '../../memory/map-pages.ts'
+import type { LiveTable } from '../expected-tables.ts'
+import { KeyedBackendBase, type KeyedBackendOptions, type LoadableCell } from '../keyed-backend-base.ts'
 import type { KeyClass } from '../key-class.ts'
 import type { Namespace, ValueState } from '../keyed-state-backend.ts'
 import type { SingleValue } from '../primitives/timed-cell.ts'
@@ -16,6 +18,7 @@ import { type Drop, type FrozenPartition, type Graves, ManagedSnapshot } from '.
 import type { NamespaceTables } from './namespace-tables.ts'
 import type { Partition } from './partition.ts'
 import { Mode } from './tracking.ts'
+import { freshBuffersOf } from './record-buffers.ts'
 import { never, Stamps } from './stamps.ts'
 
 /** Growing and splitting a partition of this many entries takes a few milliseconds. */
@@ -102,9 +105,9 @@ export class ManagedBackend extends KeyedBackendBase {
     namespace: Namespace,
     keyClass: KeyClass,
     count: number,
-  ): void {
+  ): Promise<void> {
     const managed = cell as ManagedCell<unknown>
-    managed.expect(namespace, keyClass, count)
+    return mapPages(freshBuffersOf(() => managed.expect(namespace, keyClass, count)))
   }
 
   protected override loadBlock(block: BlockReader, cell: LoadableCell<unknown>, codec: ValueCodec | undefined): void {

@@ -17,12 +17,11 @@ import { cellType, type StateSpec } from '../state-spec.ts'
 import { specialisedCell } from './cell-code.ts'
 import type { ClassTable, TableOptions } from './class-table.ts'
 import { keyAt, prepare, tableClassOf } from './key-words.ts'
-import { loadInt32s } from './load-int32s.ts'
+import { int32LoaderFor, loadInt32s } from './load-int32s.ts'
 import type { ManagedBackend } from './managed-backend.ts'
 import { NamespaceTables } from './namespace-tables.ts'
 import type { Partition } from './partition.ts'
 import { Mode } from './tracking.ts'
-import { recordReaderFor } from './record-reader.ts'
 import { type RecordLayout, recordLayoutOf } from './record-layout.ts'
 
 /** A namespace is not expected to have more entries than this. */
@@ -195,11 +194,11 @@ export abstract class ManagedCell<V> implements LoadableCell<V>, ValueState<V> {
   /** Puts the entries of a block of a snapshot whose key groups are in the range. */
   load(block: BlockReader, codec: ValueCodec, range: KeyGroupRange): void {
     const tables = this.#tablesOf(block.namespace)
-    const reader = block.keyClass === KeyClass.Int32 ? recordReaderFor(this.layout) : undefined
-    if (reader?.valueBytes === block.values.remaining / block.count) {
+    const loader = block.keyClass === KeyClass.Int32 ? int32LoaderFor(this.layout) : undefined
+    if (loader?.valueBytes === block.values.remaining / block.count) {
       const table = tables.table(KeyClass.Int32, this.#tableOptions)
       const mark = (partition: Partition, entry: number): void => this.mark(partition, entry)
-      tables.entryCount += loadInt32s(block, table, this.layout.strideWords, reader, range, mark)
+      tables.entryCount += loadInt32s(block, table, this.layout.strideWords, loader, range, mark)
       this.context.invalidate()
     } else this.#loadValues(block, tables, codec, range)
     if (tables.entryCount === 0 && tables.namespace !== 0) this.#drop(tables)

@@ -32,7 +32,7 @@ import { blockShift } from './stamps.ts'
 import { Mode, Tracking } from './tracking.ts'
 
 /** A key that has to go this far past its home is no accident. */
-const probePlacesMax = 256
+export const probePlacesMax = 256
 /** Hashes that are nearly equal cannot be told apart by more homes. */
 const capacityMax = 1 << 22
 const tailMin = 4

@@ -5,10 +5,11 @@
  *
  * One pool per thread. What it keeps is charged to nobody, so it is bounded.
  */
+import { touchPages } from '../../memory/map-pages.ts'
+
 const keptBytesMax = 16 * 1024 * 1024
 /** Smaller ones are no trouble. */
 const bufferBytesMin = 16 * 1024
-const pageWords = 1024
 
 const kept: Map<number, ArrayBuffer[]> = new Map()
 let keptBytes = 0
@@ -32,14 +33,24 @@ export function giveRecordBuffer(buffer: ArrayBuffer): void {
   else ofThisSize.push(buffer)
 }
 
-/**
- * Each page is written to once, in order: a page that is read before it is written to costs two faults, as the first one
- * maps the page of zeros that all share.
- */
+/** Where fresh buffers are noted instead of touched. */
+let untouched: ArrayBuffer[] | undefined
+
+/** What `make` takes that is fresh, as the system gives it: whoever asks has its pages mapped before others write to it. */
+export function freshBuffersOf(make: () => void): ArrayBuffer[] {
+  const fresh: ArrayBuffer[] = []
+  untouched = fresh
+  try {
+    make()
+  } finally {
+    untouched = undefined
+  }
+  return fresh
+}
+
 function freshBuffer(bytes: number): ArrayBuffer {
   const buffer = new ArrayBuffer(bytes)
-  if (bytes < bufferBytesMin) return buffer
-  const words = new Int32Array(buffer)
-  for (let word = 0; word < words.length; word += pageWords) words[word] = 0
+  if (untouched !== undefined) untouched.push(buffer)
+  else if (bytes >= bufferBytesMin) touchPages(buffer)
   return buffer
 }
