@@ -10,11 +10,11 @@ import { reexecOnNewNode } from './node-version.mjs'
 await reexecOnNewNode()
 module.enableCompileCache()
 await prepareCheckout()
-const { main } = await import('../dist/cli/main.js')
+const { endProcess, main } = await import('../dist/cli/main.js')
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
 const exitCode = await main(process.argv.slice(2), version)
 // What a job module left open in this thread must not keep the command from ending.
-process.stdout.write('', () => process.stderr.write('', () => process.exit(exitCode)))
+endProcess(exitCode)
 
 async function prepareCheckout() {
   if (!existsSync(new URL('../src', import.meta.url))) return

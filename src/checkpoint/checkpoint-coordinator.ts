@@ -18,7 +18,7 @@
  *    failure; what had every acknowledgement by then is completed.
  */
 import type { Clock } from '../common/clock.ts'
-import { asMillraceError, fromPlain, MillraceError } from '../common/errors.ts'
+import { asMillraceError, codeOf, fromPlain, MillraceError } from '../common/errors.ts'
 import { failPoint } from '../common/fail-points.ts'
 import type { CheckpointBarrier } from '../exchange/stream-event.ts'
 import { CheckpointHistory, type CheckpointRecord } from './checkpoint-history.ts'
@@ -404,10 +404,12 @@ export class CheckpointCoordinator {
     if (this.#isClosed) return
     this.#broadcast({ type: 'checkpointAborted', checkpointId })
     const { settings, fail } = this.#options
+    // No later checkpoint can be complete: nothing is written any more.
+    const isHung = codeOf(cause) === 'MR_FILE_SYSTEM_TIMEOUT'
     const isBeyondTolerance = pending.request === undefined && ++this.#failuresInRow > settings.tolerableFailures
-    if (isBeyondTolerance || haveSourcesEnded) {
+    if (isHung || isBeyondTolerance || haveSourcesEnded) {
       this.#hasFailed = true
-      fail(error)
+      fail(isHung ? (cause as MillraceError) : error)
     } else this.tick()
   }
 

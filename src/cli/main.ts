@@ -10,6 +10,8 @@ import { type Commands, isAnswered, program, usageError } from './program.ts'
 import { runJob, reportError } from './run-job.ts'
 import { runSettings } from './run-options.ts'
 
+export { endProcess } from '../common/hung-calls.ts'
+
 /** Runs the command that `args` name; answers the exit code. */
 export async function main(args: readonly string[], version: string): Promise<number> {
   let exitCode = 0

@@ -18,8 +18,6 @@ export interface Outcome {
   readonly result: JobResult | undefined
 }
 
-const exitCodeInterrupted = 130
-
 export async function runJob(
   makeRequest: () => JobRequest | Promise<JobRequest>,
   { json, quiet = false }: ForegroundOptions,
@@ -82,11 +80,17 @@ async function openProgress(terminal: Terminal): Promise<{ show: (report: Progre
   return { show: (report) => line.show(report), clear: () => line.clear() }
 }
 
+/** By the signal itself, which to a shell is 130 or 143: `process.exit` would wait for threads that hang. */
+function endBy(name: NodeJS.Signals): void {
+  process.removeAllListeners(name)
+  process.kill(process.pid, name)
+}
+
 /** The first Ctrl-C (or SIGTERM) cancels the job, the second ends the process at once. */
 function interruptions(json: boolean): { readonly signal: AbortSignal; dispose(): void } {
   const controller = new AbortController()
   const onSignal = (name: NodeJS.Signals): void => {
-    if (controller.signal.aborted) process.exit(exitCodeInterrupted)
+    if (controller.signal.aborted) return endBy(name)
     if (!json) process.stderr.write(`\n${name}: cancelling the job; once more ends the process at once\n`)
     controller.abort(new MillraceError('MR_JOB_CANCELED', `the job was cancelled by ${name}`))
   }

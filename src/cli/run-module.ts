@@ -1,6 +1,7 @@
 /** `run(import.meta)`: a job module run by itself, `node job.ts …`, as `millrace run job.ts …` would. */
 import { latestJob } from '../api/job.ts'
 import { MillraceError } from '../common/errors.ts'
+import { endProcess, hasHungCalls } from '../common/hung-calls.ts'
 import type { JobResult } from '../coordinator/job-execution.ts'
 import { runJob, reportError } from './run-job.ts'
 
@@ -33,6 +34,7 @@ export async function run(meta: ImportMeta, options: RunOptions = {}): Promise<J
     const request = { ...settings, definition, moduleUrl: meta.url }
     const { exitCode, result } = await runJob(() => request, { json: flags.json ?? false, quiet: flags.quiet })
     process.exitCode = exitCode
+    if (hasHungCalls()) endProcess(exitCode)
     return result
   } catch (error) {
     process.exitCode = await reportError(error, args.includes('--json'))

@@ -38,6 +38,7 @@ export interface ConfigOptions {
   readonly checkpointInterval: ConfigOption<number | undefined>
   readonly checkpointMode: ConfigOption<'exactly-once' | 'at-least-once'>
   readonly checkpointTimeout: ConfigOption<number>
+  readonly fileSystemTimeout: ConfigOption<number>
   readonly checkpointMinPause: ConfigOption<number>
   readonly checkpointMaxConcurrent: ConfigOption<number>
   readonly checkpointTolerableFailures: ConfigOption<number>
@@ -165,7 +166,7 @@ export const configOptions: ConfigOptions = {
   cancellationTimeout: durationOption(
     'task.cancellation.timeout',
     '10 s',
-    'How long a cancelled task may take to stop before its worker thread is terminated.',
+    'How long a cancelled task may take to stop before its worker thread is terminated, and then that thread to end (MR_WORKER_HUNG).',
   ),
 
   // --- state ---
@@ -198,6 +199,12 @@ export const configOptions: ConfigOptions = {
     '10 min',
     'A checkpoint that takes longer is given up. One commit of a sink that takes longer fails the job; its transaction is kept.',
     { min: 10 },
+  ),
+  fileSystemTimeout: durationOption(
+    'fs.call-timeout',
+    '10 min',
+    'A single call to the file system of checkpoints and exactly-once sinks that takes longer fails the job (MR_FILE_SYSTEM_TIMEOUT): nobody knows what it may still do.',
+    { min: 100 },
   ),
   checkpointMinPause: durationOption(
     'execution.checkpointing.min-pause',

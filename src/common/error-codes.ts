@@ -41,6 +41,7 @@ export type ErrorCode =
   | 'MR_USER_FUNCTION_FAILED'
   | 'MR_WORKER_DIED'
   | 'MR_WORKER_OUT_OF_MEMORY'
+  | 'MR_WORKER_HUNG'
   | 'MR_JOB_CANCELED'
   | 'MR_RUNTIME_TIMEOUT'
   | 'MR_INTERNAL'
@@ -55,6 +56,7 @@ export type ErrorCode =
   | 'MR_CHECKPOINT_CORRUPT'
   | 'MR_CHECKPOINT_INCOMPATIBLE'
   | 'MR_CHECKPOINT_NOT_FOUND'
+  | 'MR_FILE_SYSTEM_TIMEOUT'
   | 'MR_JOB_DIR_LOCKED'
   | 'MR_JOB_DIR_UNUSABLE'
   | 'MR_SIMULATION_FAILED'
@@ -183,6 +185,11 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeEntry>> = Object.fr
     advice: 'Raise `taskmanager.memory.heap-per-slot.size`, or keep less on the heap (typed state, spilling backend).',
     ...FAILED,
   },
+  MR_WORKER_HUNG: {
+    summary: "A slot's thread did not end when it was told to: it is in a call of the system that does not return.",
+    advice: 'See which disk, mount or pipe does not answer; the same command goes on from the newest checkpoint.',
+    ...FATAL,
+  },
   MR_JOB_CANCELED: {
     summary: 'The job was cancelled.',
     advice: 'Nothing to do.',
@@ -256,6 +263,11 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeEntry>> = Object.fr
     summary: 'A checkpoint or savepoint path does not exist.',
     advice: 'Check the path.',
     ...USAGE,
+  },
+  MR_FILE_SYSTEM_TIMEOUT: {
+    summary: 'A call of the file system took longer than any may (`fs.call-timeout`).',
+    advice: 'See why the disk or mount does not answer; the same command goes on from the newest checkpoint.',
+    ...FATAL,
   },
   MR_JOB_DIR_LOCKED: {
     summary: 'The job directory is in use by a running process.',

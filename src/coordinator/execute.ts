@@ -4,6 +4,7 @@
  * no records.
  */
 import { intervalTextDefault } from '../checkpoint/checkpoint-settings.ts'
+import { answeringFileSystem } from '../common/answering-file-system.ts'
 import { configOptions } from '../common/config-options.ts'
 import { Configuration } from '../common/configuration.ts'
 import { systemDoors } from '../common/doors.ts'
@@ -32,8 +33,9 @@ export interface JobDoors extends CheckpointDoors {
 
 export const executeJob: ExecuteJob = (request) => executeBehind({ ...systemDoors, openSlots: openPool }, request)
 
-export async function executeBehind(doors: JobDoors, given: JobRequest): Promise<JobResult> {
+export async function executeBehind(world: JobDoors, given: JobRequest): Promise<JobResult> {
   const { request, job } = withCheckpointInterval(given, translate(given.definition.build(given)))
+  const doors = answeringDoors(world, job)
   const graph = executionGraph(job)
   // Its threads start while the job directory is being read.
   let pool = doors.openSlots(job, graph.slotCount, request)
@@ -49,6 +51,7 @@ export async function executeBehind(doors: JobDoors, given: JobRequest): Promise
   const jobId = checkpoints?.jobId ?? doors.randomId()
   const control = new JobControl(request.signal)
   const sinks = new JobSinks(job)
+  let isHung = false
   try {
     const restore = await checkpoints?.restorePoint()
     const splits = await enumerateSplits(job, restore?.splitPools ?? {})
@@ -80,13 +83,33 @@ export async function executeBehind(doors: JobDoors, given: JobRequest): Promise
     // What a later run goes on with must not be removed.
     const end = codeOf(error) === 'MR_JOB_CANCELED' ? 'canceled' : 'failed'
     await closePool()
+    // Nothing is removed, and the job directory not given free, while a thread may still do what it was about to.
+    isHung = codeOf(error) === 'MR_WORKER_HUNG'
+    if (isHung) throw error
     const isKept = (await checkpoints?.keepAfter(end)) === true
     if (!isKept) await sinks.abort()
+    // The job's own error counts.
+    await checkpoints?.close().catch(() => undefined)
     throw isKept ? error : withoutKeeping(error)
   } finally {
     control.close()
     await closePool()
-    await checkpoints?.close()
+    if (!isHung) await checkpoints?.close()
+  }
+}
+
+/** With a file system whose calls end. */
+function answeringDoors(world: JobDoors, job: JobGraph): JobDoors {
+  const { clock, timers, prng, processes } = world
+  const timeoutMs = Configuration.of(job.configuration).get(configOptions.fileSystemTimeout)
+  return {
+    clock,
+    timers,
+    prng,
+    fileSystem: answeringFileSystem(world.fileSystem, { timers, timeoutMs }),
+    randomId: () => world.randomId(),
+    openSlots: (...given) => world.openSlots(...given),
+    ...(processes !== undefined && { processes }),
   }
 }
 
@@ -113,8 +136,10 @@ function withCheckpointInterval(request: JobRequest, job: JobGraph): { request: 
 
 function openPool(job: JobGraph, slotCount: number, { moduleUrl }: JobRequest): SlotPool | undefined {
   if (moduleUrl === undefined) return undefined
-  const heapBytes = Configuration.of(job.configuration).get(configOptions.heapPerSlot)
-  return new SlotPool({ moduleUrl, slotCount, heapPerSlotMb: Math.max(64, Math.floor(heapBytes / 2 ** 20)) })
+  const configuration = Configuration.of(job.configuration)
+  const heapPerSlotMb = Math.max(64, Math.floor(configuration.get(configOptions.heapPerSlot) / 2 ** 20))
+  const endTimeoutMs = configuration.get(configOptions.cancellationTimeout)
+  return new SlotPool({ moduleUrl, slotCount, heapPerSlotMb, endTimeoutMs })
 }
 
 interface Beginning {

@@ -78,6 +78,8 @@ export class JobAttempt {
   readonly #checkpoints: AttemptCheckpoints | undefined
   #status: JobStatus = 'RUNNING'
   #failure: Error | undefined
+  /** A slot's thread goes on after all. */
+  #hung: Error | undefined
   /** Why regions are down. */
   #causes: Error[] = []
   #isCancelled = false
@@ -148,6 +150,7 @@ export class JobAttempt {
       stopReporting()
       signal.removeEventListener('abort', onAbort)
     }
+    if (this.#hung !== undefined) throw this.#hung
     if (this.#isCancelled) throw new MillraceError('MR_JOB_CANCELED', cancelReason)
     if (this.#failure !== undefined) throw this.#failure
     const nowMs = this.#plan.doors.clock.monotonicMs()
@@ -191,6 +194,7 @@ export class JobAttempt {
     const lost = this.#failover.regionsIn(slot)
     this.#failover.slotEnded(slot)
     if (error !== undefined) {
+      if (codeOf(error) === 'MR_WORKER_HUNG') this.#hung ??= causedBy(error, this.#failure)
       const hasDied = codeOf(error) === 'MR_WORKER_DIED' || codeOf(error) === 'MR_WORKER_OUT_OF_MEMORY'
       if (hasDied) this.#regionsFailed(lost, error)
       else this.#fail(error)
@@ -350,6 +354,10 @@ export class JobAttempt {
     timer.unref()
     return () => clearInterval(timer)
   }
+}
+
+function causedBy(error: Error, cause: Error | undefined): Error {
+  return cause === undefined || cause === error ? error : new MillraceError('MR_WORKER_HUNG', error.message, { cause })
 }
 
 /** What all slots of an attempt share, allocated here. */

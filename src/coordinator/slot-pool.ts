@@ -7,7 +7,9 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MessageChannel } from 'node:worker_threads'
 import { Piscina } from 'piscina'
-import { MillraceError } from '../common/errors.ts'
+import { MillraceError, toPlain } from '../common/errors.ts'
+import { noteHungCall } from '../common/hung-calls.ts'
+import { isWithin, systemTimers } from '../common/timers.ts'
 import type { SlotDeployment, SlotReport } from '../runtime/deployment.ts'
 import { heapOverflow, heapReserveMb } from '../runtime/heap-watch.ts'
 import { guardHeap } from './heap-guard.ts'
@@ -19,6 +21,8 @@ export interface SlotPoolOptions {
   readonly slotCount: number
   /** What a slot may hold on its JavaScript heap, in MiB; V8's own limit is above it. */
   readonly heapPerSlotMb: number
+  /** How long threads may take to end when the pool is closed. */
+  readonly endTimeoutMs: number
 }
 
 const youngGenerationMb = 128
@@ -29,9 +33,11 @@ export class SlotPool implements Slots {
   readonly #piscina: Piscina
   readonly #moduleUrl: string
   readonly #heapPerSlotMb: number
+  readonly #endTimeoutMs: number
 
-  constructor({ moduleUrl, slotCount, heapPerSlotMb }: SlotPoolOptions) {
+  constructor({ moduleUrl, slotCount, heapPerSlotMb, endTimeoutMs }: SlotPoolOptions) {
     this.#moduleUrl = moduleUrl
+    this.#endTimeoutMs = endTimeoutMs
     this.#heapPerSlotMb = heapPerSlotMb
     this.#piscina = new Piscina({
       filename: workerUrl(),
@@ -52,12 +58,10 @@ export class SlotPool implements Slots {
   start(deployment: SlotDeployment, onReport: (report: SlotReport) => void): RunningSlot {
     const slot = deployment.slots[0]!
     const heapLimitBytes = this.#heapPerSlotMb * 2 ** 20
-    let overflow: MillraceError | undefined
     let stopGuard = (): void => {}
-    const onOverflow = (usedBytes: number): void => {
-      overflow = heapOverflow(slot, usedBytes, heapLimitBytes)
-      abort.abort()
-    }
+    const onOverflow = (usedBytes: number): void =>
+      onReport({ type: 'failed', slot, error: toPlain(heapOverflow(slot, usedBytes, heapLimitBytes)) })
+    let exited = Promise.resolve()
     const { port1, port2 } = new MessageChannel()
     let tellLastWord = (): void => {}
     const lastWord = new Promise<boolean>((resolve) => (tellLastWord = () => resolve(true)))
@@ -65,11 +69,11 @@ export class SlotPool implements Slots {
       onReport(report)
       if (report.type === 'hello') {
         const thread = this.#piscina.threads.find(({ threadId }) => threadId === report.threadId)
-        if (thread !== undefined) stopGuard = guardHeap(thread, heapLimitBytes, onOverflow)
+        if (thread === undefined) return
+        exited = new Promise((resolve) => thread.once('exit', () => resolve()))
+        stopGuard = guardHeap(thread, heapLimitBytes, onOverflow)
       }
       if (report.type === 'ended' || report.type === 'failed') tellLastWord()
-      // A thread whose heap is full is of no use to the next slot.
-      if (report.type === 'failed' && report.error.code === 'MR_WORKER_OUT_OF_MEMORY') abort.abort()
     })
     const leave = (): void => {
       stopGuard()
@@ -91,9 +95,11 @@ export class SlotPool implements Slots {
           `slot ${slot} ended, but did not say how within ${lastWordMsMax} ms`,
         )
       },
-      (error: unknown) => {
+      async (error: unknown) => {
         leave()
-        throw overflow ?? workerFailure(error, slot, this.#heapPerSlotMb)
+        // Piscina does not wait for a thread that it ends, and what that has begun is done until it has ended.
+        await exited
+        throw workerFailure(error, slot, this.#heapPerSlotMb)
       },
     )
     // The job master awaits it later; until then a rejection is not unhandled.
@@ -101,8 +107,10 @@ export class SlotPool implements Slots {
     return { send: (command) => port1.postMessage(command), ended, terminate: () => abort.abort() }
   }
 
+  /** A thread that does not end is left to the end of the process. */
   async close(): Promise<void> {
-    await this.#piscina.destroy()
+    if (await isWithin(systemTimers, this.#piscina.destroy(), this.#endTimeoutMs)) return
+    noteHungCall('a thread of the slots')
   }
 }
 

@@ -10,7 +10,7 @@ export interface Slots {
 /** A running slot, as the coordinator sees it. */
 export interface RunningSlot {
   send(command: SlotCommand): void
-  /** Resolves when the slot's function has returned and its reports have come; rejects where the thread died. */
+  /** Resolves when the slot's function has returned and its reports have come; rejects once the thread has died. */
   readonly ended: Promise<void>
   /** Ends the thread, whatever it is doing. */
   terminate(): void

@@ -3,7 +3,10 @@
  * coordinator, refuses a difference, and runs its tasks. Thread: a slot's.
  */
 import { type MessagePort, receiveMessageOnPort, threadId } from 'node:worker_threads'
+import { answeringFileSystem } from '../common/answering-file-system.ts'
 import { keepCompiledCode } from '../common/compiled-code.ts'
+import { configOptions } from '../common/config-options.ts'
+import { Configuration } from '../common/configuration.ts'
 import { systemDoors } from '../common/doors.ts'
 import { codeOf, toPlain } from '../common/errors.ts'
 import type { JobGraph } from '../plan/job-graph.ts'
@@ -36,6 +39,9 @@ export default async function slotWorker(assignment: SlotAssignment): Promise<vo
     const build = (): JobGraph => translate(definition.build(deployment.settings))
     const job = build()
     checkSamePlan(deployment.plan, job, `slot ${slot}`)
+    const { timers, fileSystem } = systemDoors
+    const timeoutMs = Configuration.of(job.configuration).get(configOptions.fileSystemTimeout)
+    const doors = { ...systemDoors, fileSystem: answeringFileSystem(fileSystem, { timers, timeoutMs }) }
     await runSlot(
       deployment,
       job,
@@ -43,7 +49,7 @@ export default async function slotWorker(assignment: SlotAssignment): Promise<vo
         post: (report) => port.postMessage(cloneableReport(report)),
         receive: () => receiveMessageOnPort(port)?.message as SlotCommand | undefined,
       },
-      { doors: systemDoors, mayBlock: true, rebuild: build, checkHeap: () => watch.check() },
+      { doors, mayBlock: true, rebuild: build, checkHeap: () => watch.check() },
     )
     port.postMessage({ type: 'ended', slot })
   } catch (error) {

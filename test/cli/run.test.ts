@@ -1,4 +1,6 @@
-import { readdirSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import { finished, millrace, node, printed, startMillrace } from '../support/millrace-command.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
@@ -106,6 +108,65 @@ describe('Ctrl-C', () => {
     expect(stderr).toContain('cancelling the job')
     expect(stderr).toContain('error MR_JOB_CANCELED')
     expect(exitCode).toBe(130)
+  })
+})
+
+/** Nobody opens the other end: who opens it waits for ever, in a call of the system. */
+function deadPipe(path = join(temporaryDirectory(), 'pipe')): string {
+  execFileSync('mkfifo', [path])
+  return path
+}
+
+describe('a call of the system that does not return', () => {
+  const soon = ['-D', 'task.cancellation.timeout=1 s']
+
+  it('left behind by a function does not keep the command from ending', async () => {
+    const how = ['--how', 'leave hanging', '--pipe', deadPipe()]
+    const process = startMillrace(['run', `${jobs}/fails.ts`, '-p', '1', ...soon, '--', ...how])
+    const { stderr } = await finished(process)
+    expect(stderr).toContain('error MR_USER_FUNCTION_FAILED')
+    expect(stderr).toContain('these calls go on, so that the process is killed: a thread of the slots')
+    expect(process.signalCode).toBe('SIGKILL')
+  })
+
+  it('in a slot is an error of its own, and the job directory stays locked for as long as it lasts', async () => {
+    const directory = temporaryDirectory()
+    const how = ['--how', 'hang', '--pipe', deadPipe()]
+    const process = startMillrace(['run', `${jobs}/fails.ts`, '-p', '1', '--job-dir', directory, ...soon, '--', ...how])
+    const end = finished(process)
+    await printed(process, /hangs/)
+    process.kill('SIGINT')
+    const { stderr } = await end
+    expect(stderr).toMatch(/error MR_WORKER_HUNG: the thread of slot 0 did not end within 1000 ms/)
+    expect(process.signalCode).toBe('SIGKILL')
+    expect(readdirSync(directory).some((name) => name.startsWith('lock.'))).toBe(true)
+    const once = ['-D', 'restart-strategy.type=none']
+    const again = await millrace('run', `${jobs}/fails.ts`, '-p', '1', '--job-dir', directory, ...once)
+    expect(again.stderr).toContain('error MR_USER_FUNCTION_FAILED')
+  })
+
+  it('of the job directory is given up, and named', async () => {
+    const directory = temporaryDirectory()
+    await millrace('run', `${jobs}/own-run.ts`, '-p', '1', '--job-dir', directory)
+    mkdirSync(join(directory, 'checkpoints', 'chk-7'), { recursive: true })
+    const path = deadPipe(join(directory, 'checkpoints', 'chk-7', '_metadata'))
+    const bound = ['-D', 'fs.call-timeout=1 s']
+    const process = startMillrace(['run', `${jobs}/own-run.ts`, '-p', '1', '--job-dir', directory, ...bound])
+    const { stderr } = await finished(process)
+    expect(stderr).toContain(`error MR_FILE_SYSTEM_TIMEOUT: ${path}: the file system has not answered for 1000 ms`)
+    expect(process.signalCode).toBe('SIGKILL')
+  })
+
+  it('does not keep a second Ctrl-C from ending the process', async () => {
+    const how = ['--how', 'hang', '--pipe', deadPipe()]
+    const process = startMillrace(['run', `${jobs}/fails.ts`, '-p', '1', '--', ...how])
+    const end = finished(process)
+    await printed(process, /hangs/)
+    process.kill('SIGINT')
+    await printed(process, /once more ends the process/, 'stderr')
+    process.kill('SIGINT')
+    await end
+    expect(process.signalCode).toBe('SIGINT')
   })
 })
 

@@ -38,11 +38,15 @@ export function finished(process: ChildProcess): Promise<Finished> {
 }
 
 /** Resolves with what was printed so far once it matches. */
-export function printed(process: ChildProcess, pattern: RegExp | ((text: string) => boolean)): Promise<string> {
+export function printed(
+  process: ChildProcess,
+  pattern: RegExp | ((text: string) => boolean),
+  stream: 'stdout' | 'stderr' = 'stdout',
+): Promise<string> {
   const isMatch = typeof pattern === 'function' ? pattern : (text: string): boolean => pattern.test(text)
   let text = ''
   return new Promise((resolve, reject) => {
-    process.stdout?.on('data', (part: string | Uint8Array) => {
+    process[stream]?.on('data', (part: string | Uint8Array) => {
       text += part.toString()
       if (isMatch(text)) resolve(text)
     })

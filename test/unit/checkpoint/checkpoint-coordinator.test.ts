@@ -31,6 +31,7 @@ class FakeStore {
   calls: string[] = []
   metadata: CheckpointMetadata[] = []
   refuse: string | undefined
+  refusal = new MillraceError('MR_CHECKPOINT_FAILED', 'full')
   unreferenced: string[] = []
   #nextId = 1
   #gate: { readonly call: string; readonly open: Promise<void> } | undefined
@@ -67,8 +68,7 @@ class FakeStore {
   async #call(call: string): Promise<void> {
     this.calls.push(call)
     if (this.#gate !== undefined && call.startsWith(this.#gate.call)) await this.#gate.open
-    if (this.refuse !== undefined && call.startsWith(this.refuse))
-      throw new MillraceError('MR_CHECKPOINT_FAILED', 'full')
+    if (this.refuse !== undefined && call.startsWith(this.refuse)) throw this.refusal
   }
 }
 
@@ -365,3 +365,16 @@ test('removes what a subtask writes for a checkpoint that was given up before', 
   await settle()
   expect(store.calls.filter((call) => call === 'abort 1')).toHaveLength(2)
 })
+
+test.each(['begin', 'complete'])(
+  'a file system that does not answer fails the job, whatever is tolerated: %s',
+  async (call) => {
+    const { advance, acknowledgeAll, store, world, coordinator } = setUp({ tolerableFailures: 100 })
+    store.refuse = call
+    store.refusal = new MillraceError('MR_FILE_SYSTEM_TIMEOUT', '/d/f: the file system has not answered')
+    await advance(100)
+    await acknowledgeAll(1)
+    expect(world.failure).toBe(store.refusal)
+    expect(coordinator.nextTickMs()).toBe(Number.POSITIVE_INFINITY)
+  },
+)
