@@ -119,7 +119,7 @@ export abstract class FrontIndex {
       const { states } = this
       for (let i = 0; i < found; i++) seen += states[(hashes[i]! & entryMask) - 1]!
     }
-    this.touched = seen
+    this.touched = seen | 0
     return missed
   }
 
