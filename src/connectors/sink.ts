@@ -40,8 +40,8 @@ export interface SinkWriter<T, Committable = unknown, WriterState = unknown> {
   /** Hands over everything buffered; called before a snapshot and at the end (`endOfInput`). Blocked: call again. */
   flush(endOfInput: boolean): Progress
   /**
-   * What phase two must publish for everything written since the last call. Called after flush. For a savepoint: the job
-   * may go on from an older checkpoint before it is restored from this.
+   * What phase two must publish for everything written since the last call. Called after flush. For a savepoint nothing
+   * may stay open: the job may go on from an older checkpoint before it is restored from this.
    */
   prepareCommit?(isSavepoint?: boolean): readonly Committable[] | Promise<readonly Committable[]>
   snapshotState?(checkpointId: number): readonly WriterState[]
@@ -65,8 +65,9 @@ export interface Committer<Committable> {
   /** Idempotent: a committable may come again after a crash. */
   commit(requests: readonly CommitRequest<Committable>[]): Promise<void>
   /**
-   * A savepoint is going to hold these, which earlier checkpoints were to publish. The job may go on from before those
-   * checkpoints, and be started from the savepoint later. Answers what it shall hold in their place, one for one.
+   * A savepoint is going to hold these: what the writer has prepared for it, and what earlier checkpoints were to publish.
+   * The job may go on from before all of them, and be started from the savepoint later. Answers what it shall hold in
+   * their place, one for one.
    */
   keep?(committables: readonly Committable[]): Promise<readonly Committable[]>
   /** Called on restore with transactions that were never part of a completed checkpoint, where they can be known. */

@@ -104,8 +104,8 @@ export class SinkOperator implements Operator<unknown, never> {
       const prepared = this.writer.prepareCommit?.(isSavepoint) ?? []
       const writerStates = structuredClone(this.writer.snapshotState?.(checkpointId))
       const committables = await prepared
-      if (isSavepoint) await this.#committer?.keep()
       this.#committer?.add(checkpointId, committables)
+      if (isSavepoint) await this.#committer?.keep()
       return {
         ...(writerStates !== undefined && { writerStates }),
         ...(this.#committer !== undefined && { committables: this.#committer.snapshot() }),

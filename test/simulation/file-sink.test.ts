@@ -93,8 +93,8 @@ async function live(
         const prepared = writer.prepareCommit!(isSavepoint)
         const states = structuredClone(writer.snapshotState!(id))
         const committables = await prepared
-        if (isSavepoint) await committer.keep()
         committer.add(id, committables)
+        if (isSavepoint) await committer.keep()
         return { states, counts, committables: structuredClone(committer.snapshot()) }
       }),
     )

@@ -28,7 +28,7 @@ import { InProgressPart, type PartPlace, type PartSurroundings, type RestoredPar
 import { OpenFiles } from './open-files.ts'
 import type { PendingPart } from './part-committer.ts'
 import { mergeRanges, type PartCount, PartHistory, type PartRange } from './part-history.ts'
-import { hiddenNameOf, parsePartName, type PartId, partName, type PartNaming } from './part-name.ts'
+import { parsePartName, type PartId, partName, type PartNaming } from './part-name.ts'
 import type { ResolvedRollingPolicy } from './rolling-policy.ts'
 import type { RowEncoder } from './row-encoder.ts'
 import { syncLanes } from './sync-directories.ts'
@@ -206,11 +206,9 @@ export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWrit
     try {
       const finish = isSavepoint ? (part: InProgressPart) => part.seal() : (part: InProgressPart) => part.sync()
       await Promise.all([...begun, this.#inLanes(open, finish)])
-      if (isSavepoint) for (const part of sealed) changedNames.add(part.directory)
-      const pending = isSavepoint ? await this.#keepAll(sealed) : sealed
       await this.#syncNames(changedNames)
       if (this.#failure !== undefined) throw this.#failure
-      return pending
+      return sealed
     } catch (error) {
       throw this.#failure ?? sinkError(directory, error)
     }
@@ -233,20 +231,6 @@ export class ExactlyOnceWriter<T> implements SinkWriter<T, PendingPart, PartWrit
     }
     if (changed.size > 0) all.add(directory)
     await this.#inLanes(all, (path) => fileSystem.syncDirectory(path))
-  }
-
-  async #keepAll(sealed: readonly PendingPart[]): Promise<readonly PendingPart[]> {
-    const kept: PendingPart[] = []
-    await this.#inLanes(sealed.entries(), async ([index, part]) => (kept[index] = await this.#keep(part)))
-    return kept
-  }
-
-  /** Gives a pending part the name under which a savepoint finds it. */
-  async #keep(part: PendingPart): Promise<PendingPart> {
-    const { fileSystem } = this.#options
-    const hiddenName = hiddenNameOf(part.name, 'kept')
-    await fileSystem.rename(`${part.directory}/${part.hiddenName}`, `${part.directory}/${hiddenName}`)
-    return { ...part, hiddenName }
   }
 
   #isDue(part: InProgressPart, nowMs: number): boolean {

@@ -8,9 +8,11 @@
  */
 import { failPoint } from '../../common/fail-points.ts'
 import type { FileSystem } from '../../common/file-system.ts'
+import { eachInLanes } from '../../common/lanes.ts'
 import type { Committer, CommitRequest } from '../sink.ts'
 import { hiddenNameOf } from './part-name.ts'
-import { syncDirectories } from './sync-directories.ts'
+import { sinkError } from './sink-error.ts'
+import { syncDirectories, syncLanes } from './sync-directories.ts'
 
 /** A part file that is written, synced and closed; it is published when its checkpoint is complete. */
 export interface PendingPart {
@@ -43,18 +45,20 @@ export class PartCommitter implements Committer<PendingPart> {
   /** Under names by which a savepoint finds them, whatever the job does before it is started from that. */
   async keep(parts: readonly PendingPart[]): Promise<readonly PendingPart[]> {
     const directories = new Set<string>()
-    const kept: PendingPart[] = []
-    for (const part of parts) {
-      const hiddenName = hiddenNameOf(part.name, 'kept')
-      kept.push({ ...part, hiddenName })
-      if (part.hiddenName === hiddenName) continue
-      // A commit that was broken off may have published it.
-      if ((await this.#fileSystem.stat(`${part.directory}/${part.hiddenName}`)) === undefined) continue
-      await this.#fileSystem.rename(`${part.directory}/${part.hiddenName}`, `${part.directory}/${hiddenName}`)
-      directories.add(part.directory)
-    }
+    await eachInLanes(parts, syncLanes, async ({ directory, name, hiddenName }) => {
+      const path = `${directory}/${hiddenName}`
+      const kept = `${directory}/${hiddenNameOf(name, 'kept')}`
+      try {
+        // A commit that was broken off may have published it.
+        if (path === kept || (await this.#fileSystem.stat(path)) === undefined) return
+        await this.#fileSystem.rename(path, kept)
+      } catch (error) {
+        throw sinkError(path, error)
+      }
+      directories.add(directory)
+    })
     await syncDirectories(this.#fileSystem, directories)
-    return kept
+    return parts.map((part) => ({ ...part, hiddenName: hiddenNameOf(part.name, 'kept') }))
   }
 
   /** Whether the part is there now. */

@@ -7,7 +7,7 @@ import { startOf } from '../../../src/common/processes.ts'
 import { noTimestamp } from '../../../src/common/limits.ts'
 import { fileSink, type FileSinkOptions } from '../../../src/connectors/index.ts'
 import type { OperatorStateSnapshot } from '../../../src/state/operator-state.ts'
-import type { CommitRequest, SinkWriter } from '../../../src/connectors/sink.ts'
+import type { Committer, CommitRequest, SinkWriter } from '../../../src/connectors/sink.ts'
 import { ForgetfulDisk } from '../../../src/testing/index.ts'
 import { type ConnectorContext, connectorContext } from '../../support/connector-context.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
@@ -28,12 +28,13 @@ async function start<T>(directory: string, options: FileSinkOptions<T> = {}, con
   return { sink, writer, committer: sink.createCommitter?.(context), context }
 }
 
-/** What a checkpoint takes of a writer; not yet committed. */
-async function checkpoint<T, C, S>(writer: SinkWriter<T, C, S>, endOfInput = false, isSavepoint = false) {
+/** What a checkpoint takes of a writer; not yet committed. With `keeper`: a savepoint. */
+async function checkpoint<T, C, S>(writer: SinkWriter<T, C, S>, endOfInput = false, keeper?: Committer<C>) {
   writer.flush(endOfInput)
-  const prepared = writer.prepareCommit?.(isSavepoint)
+  const prepared = writer.prepareCommit?.(keeper !== undefined)
   const states = structuredClone(writer.snapshotState?.(1) ?? [])
-  return { states, committables: structuredClone([...((await prepared) ?? [])]) }
+  const committables = [...((await prepared) ?? [])]
+  return { states, committables: structuredClone([...((await keeper?.keep!(committables)) ?? committables)]) }
 }
 
 async function commit<C>(committer: { commit(r: readonly CommitRequest<C>[]): Promise<void> } | undefined, list: C[]) {
@@ -277,7 +278,7 @@ describe('fileSink with checkpoints', () => {
     write(first.writer, 'a')
     const old = { ...(await checkpoint(first.writer)), counts: first.context.operatorState.snapshot() }
     write(first.writer, 'b', 'sealed by its size', 'open')
-    const savepoint = await checkpoint(first.writer, false, true)
+    const savepoint = await checkpoint(first.writer, false, first.committer)
     const counts = first.context.operatorState.snapshot()
     expect(savepoint.states).toEqual([{ openParts: [] }])
     await first.writer.close?.()
@@ -301,8 +302,8 @@ describe('fileSink with checkpoints', () => {
     const options: FileSinkOptions<string> = { rolling: { onCheckpoint: true } }
     const snapshots: (Awaited<ReturnType<typeof checkpoint>> & { counts: OperatorStateSnapshot })[] = []
     type Part = Parameters<typeof checkpoint<string, unknown, unknown>>[0]
-    const savepoint = async (writer: Part, context: ConnectorContext) => {
-      const taken = await checkpoint(writer, false, true)
+    const savepoint = async (writer: Part, committer: Committer<unknown>, context: ConnectorContext) => {
+      const taken = await checkpoint(writer, false, committer)
       snapshots.push({ ...taken, counts: context.operatorState.snapshot()! })
       return taken.committables
     }
@@ -320,7 +321,7 @@ describe('fileSink with checkpoints', () => {
       }
       if (held.length > 0) {
         write(of.writer, ...held)
-        await savepoint(of.writer as never, of.context)
+        await savepoint(of.writer as never, of.committer as never, of.context)
       }
       await of.writer.close?.()
       await of.sink.commitJob?.()

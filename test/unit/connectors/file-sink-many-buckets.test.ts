@@ -83,7 +83,7 @@ async function checkpoint({ writer, committer, context, flush }: Opened, endOfIn
   const counts = context.operatorState.snapshot()
   const prepared = writer.prepareCommit!(isSavepoint)
   const states = structuredClone(writer.snapshotState!(1))
-  const committables = await prepared
+  const committables = isSavepoint ? await committer.keep!(await prepared) : await prepared
   const fail = (reason: unknown): never => {
     throw reason as Error
   }
