@@ -97,8 +97,9 @@ export class SlotPool implements Slots {
       },
       async (error: unknown) => {
         leave()
-        // Piscina does not wait for a thread that it ends, and what that has begun is done until it has ended.
-        await exited
+        // Piscina does not wait for a thread that it ends, and what that has begun is done until it has ended. One that
+        // nobody has told to end either is dying, or lives on.
+        await (abort.signal.aborted ? exited : Promise.race([exited, sleep(lastWordMsMax, undefined, { ref: false })]))
         throw workerFailure(error, slot, this.#heapPerSlotMb)
       },
     )

@@ -127,9 +127,9 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
     return 0
   }
 
-  /** The tables that a restore had better make room for before it fills them. */
-  protected liveTables(): readonly LiveTable[] {
-    return []
+  /** The tables that a restore had better make room for before it fills them; undefined where that is not known. */
+  protected liveTables(): readonly LiveTable[] | undefined {
+    return undefined
   }
 
   setCurrentKey(key: unknown): void {
@@ -220,7 +220,8 @@ export abstract class KeyedBackendBase implements KeyedStateBackend {
     const isSavepoint = options.isSavepoint ?? false
     const basis = isSavepoint ? undefined : this.#chain.basis(this.fullBytes())
     const header = encodeFileHeader({ maxParallelism: this.maxParallelism, states: this.#specs() })
-    const meta: BlocksMeta = { layout: 'blocks', tables: this.liveTables() }
+    const tables = this.liveTables()
+    const meta: BlocksMeta = { layout: 'blocks', ...(tables !== undefined && { tables }) }
     const frozen = this.freeze(checkpointId, basis === undefined, !isSavepoint)
     const parts = this.freezeParts()
     this.context.invalidate()
