@@ -12,7 +12,8 @@ export interface ControlFlags {
 }
 
 export async function list({ json = false }: ControlFlags): Promise<string> {
-  const jobs = await runningJobs()
+  const { jobs, silent } = await runningJobs()
+  for (const text of silent) process.stderr.write(`warning: ${text}\n`)
   if (json) return `${JSON.stringify(jobs.map(({ socket: _socket, ...job }) => job))}\n`
   if (jobs.length === 0) return 'No running jobs.\n'
   return jobs.map((job) => `${line(job)}\n`).join('')
@@ -60,7 +61,7 @@ async function act(
 ): Promise<string> {
   const job = await findJob(word)
   const untilEnd = request.command === 'cancel' || request.command === 'stop'
-  const { path, checkpointId } = (await ask(job.socket, request, untilEnd)) as ControlResponse & { ok: true }
+  const { path, checkpointId } = (await ask(job.socket, request, { untilEnd })) as ControlResponse & { ok: true }
   const { jobId, jobName } = job
   return json ? `${JSON.stringify({ jobId, jobName, path, checkpointId })}\n` : `${say(job, path, checkpointId)}\n`
 }

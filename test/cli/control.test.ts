@@ -70,3 +70,18 @@ it('passes over the socket of a process that was killed', async () => {
   writeFileSync(join(runDirectory, 'not-a-socket.sock'), '')
   expect((await command('list')).stdout).toBe('No running jobs.\n')
 })
+
+it('says which process does not answer, and goes on with the others', { timeout: 60_000 }, async () => {
+  const { process: paused, end } = await running()
+  const other = await running()
+  paused.kill('SIGSTOP')
+  const { stdout, stderr } = await command('list', '--json')
+  expect((JSON.parse(stdout) as { pid: number }[]).map(({ pid }) => pid)).toEqual([other.process.pid])
+  expect(stderr).toBe(`warning: process ${paused.pid} has not answered for 5000 ms\n`)
+  expect((await command('cancel', 'another')).stderr).toContain(`running; process ${paused.pid} has not answered`)
+  paused.kill('SIGCONT')
+  expect((await command('list')).stdout.match(/endless/g)).toHaveLength(2)
+  for (const { process: running } of [{ process: paused }, other]) running.kill('SIGTERM')
+  await end
+  await other.end
+})
