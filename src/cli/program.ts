@@ -145,7 +145,8 @@ Examples:
 const runHelp = `
 Everything after -- goes to the program: env.parameters.
 
-Exit codes: 0 finished, 1 failed, 2 wrong usage or input, 130 cancelled.
+Exit codes: 0 finished, 1 failed, 2 wrong usage or input, 130 cancelled, 137 over, but killed: a call of
+the system did not return (a disk, mount or pipe that does not answer).
 
 Examples:
   millrace run examples/word-count.ts -- --input README.md --output counts

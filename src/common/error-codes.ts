@@ -62,7 +62,7 @@ export type ErrorCode =
   | 'MR_SIMULATION_FAILED'
   | 'MR_SIMULATION_UNSUPPORTED'
 
-/** Exit codes of the command line: 0 done, 1 the job failed, 2 wrong usage or input, 130 interrupted. */
+/** Exit codes of the command line: 0 done, 1 the job failed, 2 wrong usage or input, 130 interrupted; 137, see hung-calls. */
 const USAGE = { retryable: false, httpStatus: 400, exitCode: 2 } as const
 const FAILED = { retryable: true, httpStatus: 500, exitCode: 1 } as const
 const FATAL = { retryable: false, httpStatus: 500, exitCode: 1 } as const
