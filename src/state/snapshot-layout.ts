@@ -169,7 +169,10 @@ export class BlockWriter {
   readonly out: ByteWriter
   /** Of what `reserve` has made room for. */
   view: DataView
-  /** Of the block written last: its bytes but for its head, by its entries. */
+  /**
+   * Of the block written last: its bytes but for its head, by its entries. Whole: where a fraction is put into an object that
+   * had none V8 gives it another shape, and all code compiled around the tables was thrown away at the first checkpoint.
+   */
   entryBytes = 0
   #count = 0
   #start = 0
@@ -206,7 +209,7 @@ export class BlockWriter {
   }
 
   end(): void {
-    this.entryBytes = (this.out.position - this.#keysStart) / this.#count + 2
+    this.entryBytes = Math.ceil((this.out.position - this.#keysStart) / this.#count) + 2
     this.#view().setUint32(this.#start, this.out.position - this.#start - 4, true)
   }
 
