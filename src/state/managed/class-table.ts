@@ -248,7 +248,10 @@ export class ClassTable {
   }
 
   #doubleDirectory(): void {
-    this.directory = this.directory.flatMap((partition) => [partition, partition])
+    // Not `flatMap`: its array is of another kind to V8, and all that looks into the directory would be compiled again.
+    const directory: Partition[] = []
+    for (const partition of this.directory) directory.push(partition, partition)
+    this.directory = directory
     this.#depth++
     this.shift = 31 - this.#depth
   }

@@ -236,7 +236,7 @@ export abstract class ManagedCell<V> implements LoadableCell<V>, ValueState<V> {
 
   /** What `mark` does but in the one case that its code has in itself. */
   markOther(partition: Partition, entry: number): void {
-    if (partition.mode === Mode.Untracked) return
+    if (partition.mode === Mode.Untracked) return partition.noteNothing()
     if (partition.mode === Mode.Frozen) this.preserve(partition, entry)
     partition.noteChange(entry)
   }

@@ -49,9 +49,10 @@ export class Tracking {
   stamp: number
   /**
    * Changes of entries stamped up to this have to be noted (`mark`); of those stamped later one has been. The extremes of
-   * int32 mean none and all, also where what is beside the key is no stamp; a change noted for nothing does no harm.
+   * int32 mean none and all, also where what is beside the key is no stamp; a change noted for nothing does no harm. The
+   * first one is, so that V8 has seen it before it compiles all of a chain around it (`noteNothing`).
    */
-  unnoted: number = none32
+  unnoted: number = all32
   /** Stamps of blocks of places; undefined while untracked. */
   blocks: Int32Array | undefined = undefined
   /** The snapshot under way that tracks writes what is stamped after the one and before the other, its own stamp. */
@@ -85,6 +86,11 @@ export class Tracking {
     const at = entry * this.layout.strideWords + 1
     this.i32[at] = this.stamp | (this.i32[at]! & 1)
     this.blocks![entry >>> blockShift] = this.stamp
+  }
+
+  /** Of partitions that are not tracked: changes need not be noted. */
+  noteNothing(): void {
+    this.unnoted = none32
   }
 
   /** Whether the snapshot under way still has to write an entry. */
