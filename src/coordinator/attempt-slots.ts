@@ -102,15 +102,10 @@ export class AttemptSlots {
     let markAlive = (): void => {}
     const alive = new Promise<void>((resolve) => (markAlive = resolve))
     let failure: Error | undefined
-    let giveUp = (): void => {}
-    const isUseless = new Promise<void>((resolve) => (giveUp = resolve))
     const running = pool.start({ ...setting, slots: [slot], regions }, (report) => {
       if (report.type === 'hello') markAlive()
-      else if (report.type === 'failed') {
-        failure ??= fromPlain(report.error)
-        // A thread whose heap is full does not end by itself, and is of no use to the next slot.
-        if (report.error.code === 'MR_WORKER_OUT_OF_MEMORY') giveUp()
-      } else onReport(report)
+      else if (report.type === 'failed') failure = fromPlain(report.error)
+      else onReport(report)
     })
     this.#live.set(slot, (command) => running.send(command))
     const ended = running.ended.catch((error: unknown) => void (failure ??= error as Error))
@@ -118,7 +113,7 @@ export class AttemptSlots {
       running.terminate()
       throw new MillraceError('MR_RUNTIME_TIMEOUT', `slot ${slot} did not start within ${this.#startTimeoutMs} ms`)
     }
-    await this.#awaitEnd(slot, running, ended, isUseless)
+    await this.#awaitEnd(slot, running, ended)
     if (failure !== undefined) throw failure
   }
 
@@ -126,14 +121,12 @@ export class AttemptSlots {
    * Waits for a slot; once the attempt is over for another reason, at most the cancellation time-out. MR_WORKER_HUNG where
    * its thread goes on, whatever it is told: what it does then, and when, nobody knows.
    */
-  async #awaitEnd(slot: number, running: RunningSlot, ended: Promise<void>, isUseless: Promise<void>): Promise<void> {
+  async #awaitEnd(slot: number, running: RunningSlot, ended: Promise<void>): Promise<void> {
     const { timers } = this.#options.doors
-    const end = await Promise.race([
-      ended.then(() => 'ended' as const),
-      isUseless.then(() => 'useless' as const),
-      this.#stopRequested.then(() => 'stopped' as const),
-    ])
-    if (end === 'ended' || (end === 'stopped' && (await isWithin(timers, ended, this.cancelTimeoutMs)))) return
+    let isEnded = false
+    void ended.then(() => (isEnded = true))
+    await Promise.race([ended, this.#stopRequested])
+    if (isEnded || (await isWithin(timers, ended, this.cancelTimeoutMs))) return
     running.terminate()
     if (await isWithin(timers, ended, this.cancelTimeoutMs)) return
     noteHungCall(`slot ${slot}`)

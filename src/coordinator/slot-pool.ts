@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MessageChannel } from 'node:worker_threads'
 import { Piscina } from 'piscina'
-import { MillraceError, toPlain } from '../common/errors.ts'
+import { MillraceError } from '../common/errors.ts'
 import { noteHungCall } from '../common/hung-calls.ts'
 import { isWithin, systemTimers } from '../common/timers.ts'
 import type { SlotDeployment, SlotReport } from '../runtime/deployment.ts'
@@ -58,10 +58,14 @@ export class SlotPool implements Slots {
   start(deployment: SlotDeployment, onReport: (report: SlotReport) => void): RunningSlot {
     const slot = deployment.slots[0]!
     const heapLimitBytes = this.#heapPerSlotMb * 2 ** 20
+    let overflow: MillraceError | undefined
     let stopGuard = (): void => {}
-    const onOverflow = (usedBytes: number): void =>
-      onReport({ type: 'failed', slot, error: toPlain(heapOverflow(slot, usedBytes, heapLimitBytes)) })
+    const onOverflow = (usedBytes: number): void => {
+      overflow = heapOverflow(slot, usedBytes, heapLimitBytes)
+      abort.abort()
+    }
     let exited = Promise.resolve()
+    let isTerminated = false
     const { port1, port2 } = new MessageChannel()
     let tellLastWord = (): void => {}
     const lastWord = new Promise<boolean>((resolve) => (tellLastWord = () => resolve(true)))
@@ -74,6 +78,8 @@ export class SlotPool implements Slots {
         stopGuard = guardHeap(thread, heapLimitBytes, onOverflow)
       }
       if (report.type === 'ended' || report.type === 'failed') tellLastWord()
+      // A thread whose heap is full is of no use to the next slot.
+      if (report.type === 'failed' && report.error.code === 'MR_WORKER_OUT_OF_MEMORY') abort.abort()
     })
     const leave = (): void => {
       stopGuard()
@@ -97,15 +103,18 @@ export class SlotPool implements Slots {
       },
       async (error: unknown) => {
         leave()
-        // Piscina does not wait for a thread that it ends, and what that has begun is done until it has ended. One that
-        // nobody has told to end either is dying, or lives on.
-        await (abort.signal.aborted ? exited : Promise.race([exited, sleep(lastWordMsMax, undefined, { ref: false })]))
-        throw workerFailure(error, slot, this.#heapPerSlotMb)
+        // Piscina does not wait for a thread that it ends, and what that has begun is done until it has ended.
+        if (isTerminated) await exited
+        throw overflow ?? workerFailure(error, slot, this.#heapPerSlotMb)
       },
     )
     // The job master awaits it later; until then a rejection is not unhandled.
     ended.catch(() => {})
-    return { send: (command) => port1.postMessage(command), ended, terminate: () => abort.abort() }
+    const terminate = (): void => {
+      isTerminated = true
+      abort.abort()
+    }
+    return { send: (command) => port1.postMessage(command), ended, terminate }
   }
 
   /** A thread that does not end is left to the end of the process. */
