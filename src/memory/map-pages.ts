@@ -3,7 +3,8 @@
  * gigabyte, and several where the machine is virtual and its host has to find the memory, too. The threads of the pool
  * can have the faults while this one does something else: reading zeros into a buffer writes to all of it.
  */
-import { type FileHandle, open } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
+import { eachInLanes } from '../common/lanes.ts'
 
 const zerosPath = '/dev/zero'
 const pieceBytes = 4 * 1024 * 1024
@@ -19,8 +20,7 @@ export async function mapPages(buffers: readonly ArrayBuffer[]): Promise<void> {
   const zeros = bytes < pooledBytesMin ? undefined : await open(zerosPath, 'r').catch(() => undefined)
   if (zeros === undefined) return buffers.forEach(touchPages)
   try {
-    const pieces = piecesOf(buffers)
-    await Promise.all(Array.from({ length: lanes }, () => readZeros(zeros, pieces)))
+    await eachInLanes(piecesOf(buffers), lanes, (piece) => zeros.read(piece, 0, piece.byteLength, null))
   } finally {
     await zeros.close()
   }
@@ -35,17 +35,10 @@ export function touchPages(buffer: ArrayBuffer): void {
   for (let word = 0; word < words.length; word += pageWords) words[word] = 0
 }
 
-async function readZeros(zeros: FileHandle, pieces: Iterator<Uint8Array>): Promise<void> {
-  for (let next = pieces.next(); next.done !== true; next = pieces.next()) {
-    await zeros.read(next.value, 0, next.value.byteLength, null)
-  }
-}
-
-function* piecesOf(buffers: readonly ArrayBuffer[]): Generator<Uint8Array, undefined> {
+function* piecesOf(buffers: readonly ArrayBuffer[]): Generator<Uint8Array, void> {
   for (const buffer of buffers) {
     for (let at = 0; at < buffer.byteLength; at += pieceBytes) {
       yield new Uint8Array(buffer, at, Math.min(pieceBytes, buffer.byteLength - at))
     }
   }
-  return undefined
 }
