@@ -51,6 +51,7 @@ export async function executeBehind(world: JobDoors, given: JobRequest): Promise
   const jobId = checkpoints?.jobId ?? doors.randomId()
   const control = new JobControl(request.signal)
   const sinks = new JobSinks(job)
+  let hasFailed = false
   let isHung = false
   try {
     const restore = await checkpoints?.restorePoint()
@@ -80,6 +81,7 @@ export async function executeBehind(world: JobDoors, given: JobRequest): Promise
     if (!outcome.isSuspended) await sinks.commit()
     return resultOf(job, jobId, outcome, control, warnings)
   } catch (error) {
+    hasFailed = true
     // What a later run goes on with must not be removed.
     const end = codeOf(error) === 'MR_JOB_CANCELED' ? 'canceled' : 'failed'
     await closePool()
@@ -88,13 +90,13 @@ export async function executeBehind(world: JobDoors, given: JobRequest): Promise
     if (isHung) throw error
     const isKept = (await checkpoints?.keepAfter(end)) === true
     if (!isKept) await sinks.abort()
-    // The job's own error counts.
-    await checkpoints?.close().catch(() => undefined)
     throw isKept ? error : withoutKeeping(error)
   } finally {
     control.close()
     await closePool()
-    if (!isHung) await checkpoints?.close()
+    const closed = isHung ? undefined : checkpoints?.close()
+    // The job's own error counts.
+    await (hasFailed ? closed?.catch(() => undefined) : closed)
   }
 }
 
