@@ -76,6 +76,21 @@ export class ByteWriter {
     this.#view.setInt32(start, value, true)
   }
 
+  /** `i32` of each, up to the first that is no 32-bit whole number; answers how many. */
+  int32s(values: readonly unknown[]): number {
+    const { length } = values
+    const start = this.reserve(4 * length)
+    const view = this.#view
+    let i = 0
+    for (; i < length; i++) {
+      const value = values[i]
+      if (typeof value !== 'number' || (value | 0) !== value) break
+      view.setInt32(start + 4 * i, value, true)
+    }
+    this.position = start + 4 * i
+    return i
+  }
+
   f64(value: number): void {
     const start = this.#advance(8)
     this.#view.setFloat64(start, value, true)

@@ -93,7 +93,9 @@ export abstract class ManagedCell<V> implements LoadableCell<V>, ValueState<V> {
   touch(addedBytes: number): void {
     if (this.seenVersion !== this.context.version) this.seek()
     if (this.entry < 0) return
-    if (this.partition.mode !== Mode.Untracked) this.mark(this.partition, this.entry)
+    const { partition, entry } = this
+    // As generated code does (cell-code.ts): `mark` is for the first change in a period.
+    if (partition.i32[entry * this.layout.strideWords + 1]! <= partition.unnoted) this.mark(partition, entry)
     if (addedBytes === 0) return
     this.#backend.account.charge(addedBytes)
     this.current!.objectBytes += addedBytes

@@ -254,13 +254,10 @@ export class ManagedSnapshot implements FrozenState {
     const { cell, partition, prune } = owner
     const { strideWords } = cell.layout
     const writer = prune === undefined ? recordWriterFor(cell.layout) : undefined
-    if (writer === undefined) {
-      this.#records.takeValues((entry) => {
-        const value = cell.readAt(partition, entry)
-        return prune === undefined ? value : prune(value)
-      })
+    if (prune !== undefined) {
+      this.#records.takeValues((entry) => prune(cell.readAt(partition, entry)))
       if (this.#records.count === 0) return
-    }
+    } else if (writer === undefined) this.#records.takeObjects(partition.objects!)
     const values = writer === undefined ? { writer, codec: this.#codec(cell) } : { writer, codec: undefined }
     this.#records.write(this.#orderedHead(owner), partition, strideWords, values)
   }

@@ -72,7 +72,15 @@ export class RecordBlocks {
     this.count = count
   }
 
-  /** Takes the values, which are objects, of the entries added; those whose value is undefined are left out. */
+  /** Takes the values of the entries added where they are objects beside their records. */
+  takeObjects(beside: readonly unknown[]): void {
+    const { count } = this
+    const objects = this.#objects
+    for (let i = 0; i < count; i++) objects.push(beside[entries[i]!])
+    this.touched = touch(objects)
+  }
+
+  /** Takes what `valueOf` says of the entries added; those of which it says undefined are left out. */
   takeValues(valueOf: (entry: number) => unknown): void {
     const objects = this.#objects
     let kept = 0
@@ -100,7 +108,7 @@ export class RecordBlocks {
     if (values.writer !== undefined) {
       const at = block.reserve(values.writer.valueBytes * count)
       values.writer.write(records.i32, entries, count, block.view, at)
-    } else for (let i = 0; i < count; i++) values.codec.encode(this.#objects[i], block.out)
+    } else encodeAll(values.codec, this.#objects, block.out)
     block.end()
     this.count = 0
     this.#objects.length = 0
@@ -140,6 +148,11 @@ function touch(values: readonly unknown[]): number {
     if (Array.isArray(value) && value[0] !== undefined) seen++
   }
   return seen
+}
+
+/** By itself, so that V8 compiles it soon: a loop, which it does not leave for long. */
+function encodeAll(codec: ValueCodec, values: readonly unknown[], out: ByteWriter): void {
+  for (let i = 0; i < values.length; i++) codec.encode(values[i], out)
 }
 
 function writeWordKeys(

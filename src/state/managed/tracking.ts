@@ -38,6 +38,8 @@ const all32 = 0x7fffffff
 const wholeShareMin = 7 / 8
 const samples = 32
 const sampledPlaces = 4
+/** V8 notes what code does from its tenth run or so on. */
+const notedForNothingMax = 64
 
 export class Tracking {
   readonly layout: RecordLayout
@@ -50,7 +52,7 @@ export class Tracking {
   /**
    * Changes of entries stamped up to this have to be noted (`mark`); of those stamped later one has been. The extremes of
    * int32 mean none and all, also where what is beside the key is no stamp; a change noted for nothing does no harm. The
-   * first one is, so that V8 has seen it before it compiles all of a chain around it (`noteNothing`).
+   * first ones are, so that V8 has seen it before it compiles all of a chain around it (`noteNothing`).
    */
   unnoted: number = all32
   /** Stamps of blocks of places; undefined while untracked. */
@@ -68,6 +70,7 @@ export class Tracking {
   written: WrittenEntries[] = []
   /** Of the snapshot under way that has frozen entries. */
   owner: object | undefined = undefined
+  #notedForNothing = 0
   /** Arrays of bits to be used again: one of zeros, one of anything. */
   #zeroed: Int32Array | undefined = undefined
   #scrap: Int32Array | undefined = undefined
@@ -88,9 +91,9 @@ export class Tracking {
     this.blocks![entry >>> blockShift] = this.stamp
   }
 
-  /** Of partitions that are not tracked: changes need not be noted. */
+  /** Of partitions that are not tracked: a change was noted for nothing. After some, no more are. */
   noteNothing(): void {
-    this.unnoted = none32
+    if (++this.#notedForNothing >= notedForNothingMax) this.unnoted = none32
   }
 
   /** Whether the snapshot under way still has to write an entry. */

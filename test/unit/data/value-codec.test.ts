@@ -149,6 +149,8 @@ describe('typed codecs', () => {
     ['decimal(38)', types.decimal(38, 10).dataType, -(10n ** 38n - 1n), 16],
     ['decimal(38), positive', types.decimal(38, 10).dataType, 10n ** 37n, 16],
     ['list', types.list(types.float64()).dataType, [1, NaN], -1],
+    ['list of int32', types.list(types.int32()).dataType, [0, 2 ** 31 - 1, -(2 ** 31), 7], -1],
+    ['empty list of int32', types.list(types.int32()).dataType, [], -1],
     ['row', row.dataType, { id: 1, name: 'a', tags: ['x', null] }, -1],
     ['nullable', types.nullable(types.int64()).dataType, null, -1],
     ['fixed row', types.row({ a: types.int32(), b: types.float64() }).dataType, { a: 1, b: 2.5 }, 12],
@@ -173,6 +175,10 @@ describe('typed codecs', () => {
     ['undefined for nullable text', types.nullable(types.text()).dataType, undefined],
     ['19 digits for decimal(18)', types.decimal(18, 0).dataType, 10n ** 18n],
     ['an object for a list', types.list(types.bool()).dataType, {}],
+    ['an object for a list of int32', types.list(types.int32()).dataType, {}],
+    ['33 bits in a list of int32', types.list(types.int32()).dataType, [1, 2 ** 31]],
+    ['text in a list of int32', types.list(types.int32()).dataType, ['1']],
+    ['undefined in a list of int32', types.list(types.int32()).dataType, [1, undefined]],
     ['a missing field', row.dataType, { id: 1, tags: [] }],
   ]
   it.each(bad)('refuses %s', (_, type, value) => {
