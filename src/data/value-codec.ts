@@ -55,7 +55,7 @@ function ofKind(type: DataType, manner: Manner): ValueCodec {
     case 'decimal':
       return decimal(type.precision)
     case 'list':
-      return list(type.element, manner)
+      return list(build(type.element, manner))
     case 'row':
       return row(type.fields, manner)
     case 'generic':
@@ -172,30 +172,28 @@ function nullable(inner: ValueCodec): ValueCodec {
   )
 }
 
-function list(type: DataType, manner: Manner): ValueCodec {
-  const element = build(type, manner)
-  return codec<readonly unknown[]>(-1, element === int32 ? encodeInt32s : encoderOf(element), (input) => {
-    const length = input.varint()
-    const values: unknown[] = []
-    for (let i = 0; i < length; i++) values.push(element.decode(input))
-    return values
-  })
+function list(element: ValueCodec): ValueCodec {
+  return codec<readonly unknown[]>(
+    -1,
+    (values, out) => {
+      if (!Array.isArray(values)) throw mismatch('list (array)', values)
+      out.varint(values.length)
+      if (element === int32) encodeInt32s(values, out)
+      else for (let i = 0; i < values.length; i++) element.encode(values[i], out)
+    },
+    (input) => {
+      const length = input.varint()
+      const values: unknown[] = []
+      for (let i = 0; i < length; i++) values.push(element.decode(input))
+      return values
+    },
+  )
 }
 
-/** All at once: lists of numbers are what snapshots write most of. */
+/** What snapshots write most of in lists: all at once. */
 function encodeInt32s(values: readonly unknown[], out: ByteWriter): void {
-  if (!Array.isArray(values)) throw mismatch('list (array)', values)
-  out.varint(values.length)
   const written = out.int32s(values)
   if (written < values.length) throw mismatch('int32', values[written])
-}
-
-function encoderOf(element: ValueCodec): ValueCodec<readonly unknown[]>['encode'] {
-  return (values, out) => {
-    if (!Array.isArray(values)) throw mismatch('list (array)', values)
-    out.varint(values.length)
-    for (let i = 0; i < values.length; i++) element.encode(values[i], out)
-  }
 }
 
 /** Generated per row type, so that every field's codec is its own call site and the object is a literal. */
